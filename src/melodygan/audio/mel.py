@@ -1,0 +1,118 @@
+"""The project's only mel spectrogram: HiFi-GAN's framing, slaney mel of the magnitude, natural log.
+
+Framing (Kong et al. 2020, https://arxiv.org/abs/2010.05646): no centring, reflect padding of
+(n_fft - hop_length) / 2 samples on both sides, so that `hop_length * frames` samples give `frames`.
+Slaney's mel scale and area normalisation as in the Auditory Toolbox (Slaney 1998).
+"""
+
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from typing import Annotated, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from melodygan.pipeline.errors import UserError
+from melodygan.pipeline.params import Range
+
+Float = NDArray[np.float32]
+LOG_FLOOR = 1e-5
+
+
+@dataclass(frozen=True)
+class MelConfig:
+    """Params group `audio`; stored in every artefact made from mel spectrograms."""
+
+    sample_rate: Annotated[int, Range(ge=8000)]  # Hz
+    n_fft: Annotated[int, Range(ge=16)]  # samples
+    hop_length: Annotated[int, Range(ge=1)]  # samples
+    win_length: Annotated[int, Range(ge=16)]  # samples
+    n_mels: Annotated[int, Range(ge=1)]
+    fmin: Annotated[float, Range(ge=0)]  # Hz
+    fmax: Annotated[float, Range(gt=0)]  # Hz
+
+    def __post_init__(self) -> None:
+        if self.win_length > self.n_fft:
+            raise ValueError(f"win_length {self.win_length} is longer than n_fft {self.n_fft}")
+        if (self.n_fft - self.hop_length) % 2 or self.hop_length > self.win_length:
+            raise ValueError("n_fft - hop_length must be even and hop_length at most win_length")
+        if not self.fmin < self.fmax <= self.sample_rate / 2:
+            raise ValueError(f"fmax must lie above fmin and at most at {self.sample_rate / 2} Hz")
+
+    @property
+    def n_bins(self) -> int:
+        """Frequency bins of the linear spectrogram."""
+        return self.n_fft // 2 + 1
+
+    @property
+    def padding(self) -> int:
+        """Samples of reflect padding on each side."""
+        return (self.n_fft - self.hop_length) // 2
+
+    @property
+    def frame_rate(self) -> float:
+        """Frames per second."""
+        return self.sample_rate / self.hop_length
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, as stored in meta.json and config.json."""
+        return asdict(self)
+
+    def require(self, stored: dict[str, Any], where: str) -> None:
+        """Raise UserError, showing both, if `stored` (from `where`) is not this configuration."""
+        if stored != self.as_dict():
+            mine = self.as_dict()
+            keys = sorted(k for k in mine.keys() | stored.keys() if mine.get(k) != stored.get(k))
+            there = ", ".join(f"{k}={stored.get(k)}" for k in keys)
+            here = ", ".join(f"{k}={mine.get(k)}" for k in keys)
+            raise UserError(
+                f"mel mismatch: {where} was made with {there}, but here it is {here}: "
+                "run `dvc repro`, or restore the audio group of params.yaml"
+            )
+
+
+def _hz_to_mel(hz: NDArray[np.float64]) -> NDArray[np.float64]:
+    linear = hz * 3 / 200  # 200/3 Hz per mel below 1 kHz
+    return np.where(hz < 1000, linear, 15 + 27 * np.log(np.maximum(hz, 1e-9) / 1000) / np.log(6.4))
+
+
+def _mel_to_hz(mel: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.where(mel < 15, mel * 200 / 3, 1000 * np.exp(np.log(6.4) / 27 * (mel - 15)))
+
+
+@lru_cache(maxsize=8)
+def mel_filterbank(config: MelConfig) -> Float:
+    """Triangular filters of unit area per Hz (slaney), shape (n_mels, n_bins); read-only."""
+    lowest, highest = _hz_to_mel(np.array([config.fmin, config.fmax]))
+    edges = _mel_to_hz(np.linspace(lowest, highest, config.n_mels + 2))
+    bins = np.linspace(0, config.sample_rate / 2, config.n_bins)
+    ramps = edges[:, None] - bins[None, :]
+    width = np.diff(edges)[:, None]
+    rising, falling = -ramps[:-2] / width[:-1], ramps[2:] / width[1:]
+    filters = np.maximum(0, np.minimum(rising, falling)) * (2 / (edges[2:] - edges[:-2]))[:, None]
+    filters = filters.astype(np.float32)
+    filters.setflags(write=False)
+    return filters
+
+
+@lru_cache(maxsize=8)
+def mel_inverse(config: MelConfig) -> Float:
+    """Pseudo-inverse of the filterbank, shape (n_bins, n_mels): the first guess of a magnitude."""
+    inverse = np.linalg.pinv(mel_filterbank(config).astype(np.float64)).astype(np.float32)
+    inverse.setflags(write=False)
+    return inverse
+
+
+@lru_cache(maxsize=8)
+def window(config: MelConfig) -> Float:
+    """Periodic Hann window of win_length, centred in n_fft samples."""
+    hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(config.win_length) / config.win_length)
+    left = (config.n_fft - config.win_length) // 2
+    padded = np.pad(hann, (left, config.n_fft - config.win_length - left)).astype(np.float32)
+    padded.setflags(write=False)
+    return padded
+
+
+def log_compress(magnitude: Float) -> Float:
+    """Natural logarithm with the floor 1e-5."""
+    return np.log(np.maximum(magnitude, np.float32(LOG_FLOOR)))

@@ -1,0 +1,107 @@
+"""The dependency guard: what a stage declares to DVC is what it ran, or the stage fails.
+
+DVC reruns a stage when a declared dependency changes and hashes those dependencies after the
+command has ended. So an import that dvc.yaml does not name makes stale results look fresh, and
+code edited during a run is recorded as the code that ran. Both end here with an error.
+"""
+
+import hashlib
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from melodygan.pipeline.errors import UserError
+from melodygan.pipeline.files import digest, sha256_file
+
+CODE_FOLDERS = ("src", "stages")
+
+
+def stage_table(stage: str, dvc_yaml: Path = Path("dvc.yaml")) -> dict[str, Any]:
+    """The entry of `stage` in dvc.yaml."""
+    stages = yaml.safe_load(dvc_yaml.read_text("utf-8"))["stages"]
+    if stage not in stages:
+        raise UserError(f"{dvc_yaml}: no stage `{stage}` (known: {', '.join(stages)})")
+    return stages[stage]
+
+
+def code_dependencies(stage: str) -> list[Path]:
+    """The declared dependencies of `stage` that are code: files or folders in src/ and stages/."""
+    paths = [Path(dep) for dep in stage_table(stage).get("deps", [])]
+    return [path for path in paths if path.parts[0] in CODE_FOLDERS]
+
+
+def hash_code(paths: Iterable[Path]) -> dict[str, str]:
+    """SHA-256 of every file below `paths`, by its path relative to the working directory."""
+    hashes = {}
+    for path in paths:
+        files = sorted(path.rglob("*")) if path.is_dir() else [path]
+        for file in files:
+            if file.is_file() and "__pycache__" not in file.parts:
+                hashes[file.as_posix()] = sha256_file(file)
+    return hashes
+
+
+def loaded_files() -> set[str]:
+    """Repository files of the modules this process has imported, relative to the working directory.
+
+    Empty files (packages that are only folders) cannot change a result and are left out.
+    """
+    root = Path.cwd()
+    loaded = set()
+    for module in list(sys.modules.values()):
+        name = getattr(module, "__file__", None)
+        if not name:
+            continue
+        path = Path(name).resolve()
+        if path.is_relative_to(root) and path.relative_to(root).parts[0] in CODE_FOLDERS:
+            if path.exists() and path.stat().st_size == 0:
+                continue
+            loaded.add(path.relative_to(root).as_posix())
+    return loaded
+
+
+class Guard:
+    """Hashes the declared code when made, and holds what ran against it in `check`."""
+
+    def __init__(self, stage: str) -> None:
+        self.stage = stage
+        self.paths = code_dependencies(stage)
+        self.before = hash_code(self.paths)
+        self._elsewhere: set[str] = set()
+
+    @property
+    def code(self) -> str:
+        """One digest of all declared code, for cache keys and fingerprints."""
+        return digest(self.before)
+
+    def add(self, files: Iterable[str]) -> None:
+        """Count files that worker processes imported as imported by this stage."""
+        self._elsewhere.update(files)
+
+    def check(self) -> None:
+        """Raise UserError if undeclared repository code was imported or declared code changed."""
+        loaded = loaded_files() | self._elsewhere
+        undeclared = sorted(loaded - self.before.keys())
+        if undeclared:
+            raise UserError(
+                f"stage {self.stage} imported {', '.join(undeclared)} outside its deps: "
+                f"add the folder to stages.{self.stage}.deps in dvc.yaml"
+            )
+        after = hash_code(self.paths)
+        changed = sorted(f for f in loaded if after.get(f) != self.before[f])
+        if changed:
+            raise UserError(
+                f"stage {self.stage}: {', '.join(changed)} changed while the stage ran, so its "
+                "results belong to neither version: run `dvc repro` again"
+            )
+
+
+def file_digest_of_inputs(paths: Iterable[Path]) -> str:
+    """Digest of the content of data files; used where no dvc.lock vouches for them."""
+    total = hashlib.sha256()
+    for name, value in hash_code(paths).items():
+        total.update(f"{name}={value}\n".encode())
+    return total.hexdigest()

@@ -16,7 +16,8 @@ from melodygan.pipeline.errors import UserError
 from melodygan.pipeline.params import Range
 
 Float = NDArray[np.float32]
-LOG_FLOOR = 1e-5
+LOG_FLOOR = 1e-5  # magnitude
+LOG_SILENCE = -11.512925  # its natural logarithm: the lowest value of a log-mel
 
 
 @dataclass(frozen=True)

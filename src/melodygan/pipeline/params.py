@@ -92,9 +92,7 @@ def parse(cls: type[T], value: Any, key: str, file: str = "params.yaml") -> T:
     for name in names:
         if name not in value:
             raise UserError(f"{file}: {key}.{name} is missing")
-    checked = {
-        name: _check(hints[name], value[name], f"{key}.{name}", file, ()) for name in names
-    }
+    checked = {name: _check(hints[name], value[name], f"{key}.{name}", file, ()) for name in names}
     try:
         return cls(**checked)
     except ValueError as error:  # raised by __post_init__ for conditions between keys

@@ -16,6 +16,7 @@ class Runtime:
     precision: Literal["fp32", "bf16"]
     threads: Annotated[int, Range(ge=0)]
     workers: Annotated[int, Range(ge=0)]
+    checkpoint_seconds: Annotated[float, Range(ge=0)]
 
     @staticmethod
     def read() -> "Runtime":

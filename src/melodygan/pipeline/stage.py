@@ -34,7 +34,8 @@ class Stage:
         return digest({"params": params, "inputs": self._inputs(), "code": self.guard.code})
 
     def _inputs(self) -> Mapping[str, str]:
-        data = [d for d in stage_table(self.name).get("deps", []) if Path(d).parts[0] not in CODE_FOLDERS]
+        deps = stage_table(self.name).get("deps", [])
+        data = [dep for dep in deps if Path(dep).parts[0] not in CODE_FOLDERS]
         lock = Path("dvc.lock")
         known: dict[str, str] = {}
         if "DVC_STAGE" in os.environ and lock.exists():

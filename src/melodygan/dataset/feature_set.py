@@ -1,0 +1,114 @@
+"""Reading data/features: memory-mapped log-mel of whole tracks, and patches cut from them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from melodygan.audio.mel import MelConfig
+from melodygan.pipeline.errors import UserError
+from melodygan.pipeline.files import read_json, read_rows
+
+Float = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Track:
+    """One stem of one track. mel: log-mel, shape (frames, n_mels), memory-mapped."""
+
+    track: str
+    stem: str
+    label: str
+    split: str
+    mel: Float
+
+
+class FeatureSet:
+    """The output of the features stage, checked against the mel configuration in use.
+
+    stem: the stem that models train on, the first one of `preprocess.stems`.
+    """
+
+    def __init__(self, folder: Path, audio: MelConfig) -> None:
+        self.folder, self.audio = folder, audio
+        meta = read_json(folder / "meta.json")
+        audio.require(meta["audio"], str(folder))
+        self.labels: list[str] = meta["labels"]
+        self.stem: str = meta["stems"][0]
+        self._statistics = meta["statistics"]
+        shards: dict[int, Float] = {}
+        self._tracks = []
+        for row in read_rows(folder / "index.jsonl"):
+            shard = row["shard"]
+            if shard not in shards:
+                shards[shard] = np.load(folder / f"mel-{shard:02d}.npy", mmap_mode="r")
+            mel = shards[shard][row["start"] : row["start"] + row["frames"]]
+            self._tracks.append(Track(row["track"], row["stem"], row["label"], row["split"], mel))
+
+    def tracks(self, split: str, label: str | None = None, stem: str | None = None) -> list[Track]:
+        """Tracks of a split (train | validation | test), of one label or of all.
+
+        Raises UserError when there are none: no consumer can go on without.
+        """
+        chosen = [
+            track
+            for track in self._tracks
+            if track.split == split
+            and track.stem == (stem or self.stem)
+            and label in (None, track.label)
+        ]
+        if not chosen:
+            wanted = f" with label {label}" if label else ""
+            raise UserError(
+                f"{self.folder}: no {split} track{wanted}: add tracks to data/sources.yaml "
+                "(a label needs three to have one in each split), or see the rejects in "
+                "metrics/preprocess.json"
+            )
+        return chosen
+
+    def statistics(self, stem: str | None = None) -> tuple[float, float]:
+        """Mean and standard deviation of the log-mel over the train split (ln units)."""
+        values = self._statistics[stem or self.stem]
+        return values["mean"], values["std"]
+
+
+class Patches:
+    """Random and regular patches of `frames` frames cut from tracks.
+
+    Tracks shorter than a patch are left out; UserError if none is long enough.
+    """
+
+    def __init__(self, tracks: Sequence[Track], frames: int) -> None:
+        self.frames = frames
+        self.tracks = [track for track in tracks if len(track.mel) >= frames]
+        if not self.tracks:
+            longest = max(len(track.mel) for track in tracks)
+            raise UserError(
+                f"no track has {frames} frames (the longest has {longest}): lower `frames` in "
+                "params.yaml, or add longer tracks"
+            )
+        room = np.array([len(track.mel) - frames + 1 for track in self.tracks])
+        self._ends = np.cumsum(room)
+
+    def random(self, count: int, rng: np.random.Generator) -> Float:
+        """`count` patches, every position of every track equally likely; (count, n_mels, frames)."""
+        places = rng.integers(0, self._ends[-1], count)
+        which = np.searchsorted(self._ends, places, side="right")
+        patches = []
+        for place, index in zip(places, which, strict=True):
+            start = place - (self._ends[index - 1] if index else 0)
+            patches.append(self.tracks[index].mel[start : start + self.frames].T)
+        return np.stack(patches)
+
+    def regular(self, hop: int, limit: int | None = None) -> Float:
+        """Patches at multiples of `hop` frames, evenly thinned out to `limit`; (n, n_mels, frames)."""
+        places = [
+            (index, start)
+            for index, track in enumerate(self.tracks)
+            for start in range(0, len(track.mel) - self.frames + 1, hop)
+        ]
+        if limit is not None and len(places) > limit:
+            places = [places[i] for i in np.linspace(0, len(places) - 1, limit).round().astype(int)]
+        return np.stack([self.tracks[i].mel[s : s + self.frames].T for i, s in places])

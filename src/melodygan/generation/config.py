@@ -1,0 +1,15 @@
+"""Params group `generate`."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from melodygan.pipeline.params import Range
+
+
+@dataclass(frozen=True)
+class GenerateParams:
+    """What to make, and how much of it."""
+
+    samples: Annotated[int, Range(ge=2)]  # clips from the latent GAN
+    tracks: Annotated[int, Range(ge=1)]  # test tracks per label to convert and rebuild
+    seconds: Annotated[float, Range(gt=0)]  # of each, from its start

@@ -1,0 +1,9 @@
+"""CycleGAN: style transfer between two labels, learnt without paired examples.
+
+Paper: Zhu, Park, Isola, Efros 2017, "Unpaired Image-to-Image Translation using Cycle-Consistent
+Adversarial Networks" (https://arxiv.org/abs/1703.10593), on one-channel log-mel "images". The
+generator is the residual network of Johnson et al. 2016 (https://arxiv.org/abs/1603.08155), the
+discriminator the 70 x 70 PatchGAN of Isola et al. 2017 (https://arxiv.org/abs/1611.07004), both
+with a width parameter (64 in the paper). Both are fully convolutional, so a model trained on
+patches converts whole songs in one pass, without seams.
+"""

@@ -1,0 +1,26 @@
+"""Params group `cyclegan`."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from melodygan.pipeline.params import Range
+from melodygan.training.settings import TrainSettings
+
+
+@dataclass(frozen=True)
+class CycleGANParams(TrainSettings):
+    """Sizes, loss weights and training settings of the CycleGAN."""
+
+    labels: list[str]  # two labels, or none: the two with most training tracks
+    frames: Annotated[int, Range(ge=32)]  # width of a training patch
+    width: Annotated[int, Range(ge=1)]
+    blocks: Annotated[int, Range(ge=1)]
+    cycle: Annotated[float, Range(ge=0)]
+    identity: Annotated[float, Range(ge=0)]
+    pool: Annotated[int, Range(ge=0)]
+
+    def __post_init__(self) -> None:
+        if len(self.labels) not in (0, 2) or len(set(self.labels)) != len(self.labels):
+            raise ValueError(f"labels must name two different labels, or none: {self.labels}")
+        if self.frames % 4:
+            raise ValueError(f"frames {self.frames} must be a multiple of 4")

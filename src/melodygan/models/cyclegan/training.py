@@ -1,0 +1,136 @@
+"""Losses of the CycleGAN and its held-out scores: does style change, does content stay?"""
+
+from collections.abc import Iterator
+from itertools import chain
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from melodygan.dataset.feature_set import FeatureSet, Patches
+from melodygan.models.cyclegan.config import CycleGANParams
+from melodygan.models.cyclegan.model import Scale, TrainedCycleGAN
+from melodygan.models.cyclegan.network import Discriminator, Generator
+from melodygan.models.cyclegan.pool import ImagePool
+from melodygan.models.cyclegan.scores import ConversionScorer
+from melodygan.training.task import Batch, Task, Update
+
+
+class CycleGANTask(Task):
+    """LSGAN + cycle L1 + identity L1, both directions, generators first.
+
+    Networks are named ab, ba (generators) and a, b (discriminators of each label).
+    """
+
+    score = "shortfall"
+
+    def __init__(
+        self, params: CycleGANParams, features: FeatureSet, labels: tuple[str, str], seed: int
+    ) -> None:
+        self.params, self.labels, self.audio = params, labels, features.audio
+        self.scale = Scale.of(*features.statistics())
+        self.patches = [Patches(features.tracks("train", name), params.frames) for name in labels]
+        self.ab, self.ba = (Generator(params.width, params.blocks) for _ in range(2))
+        self.a, self.b = (Discriminator(params.width) for _ in range(2))
+        self.networks = {"ab": self.ab, "ba": self.ba, "a": self.a, "b": self.b}
+        self.optimisers = {
+            name: torch.optim.Adam(
+                chain(first.parameters(), second.parameters()), params.lr, betas=(0.5, 0.999)
+            )
+            for name, first, second in [
+                ("generator", self.ab, self.ba),
+                ("discriminator", self.a, self.b),
+            ]
+        }
+        self.pools = {name: ImagePool(params.pool) for name in ("a", "b")}
+        self.scorer = ConversionScorer(features, labels, "validation", seed)
+
+    def batch(self, rng: np.random.Generator) -> Batch:
+        """Random patches of both labels, scaled to [-1, 1]."""
+        return {
+            name: self.scale.to_unit(
+                torch.from_numpy(patches.random(self.params.batch_size, rng))[:, None]
+            )
+            for name, patches in zip("ab", self.patches, strict=True)
+        }
+
+    def updates(self, batch: Batch, step: int) -> Iterator[Update]:
+        """Both generators together, then both discriminators together."""
+        a, b = batch["a"], batch["b"]
+        fake_b, fake_a = self.ab(a), self.ba(b)
+        adversarial = _against(self.b(fake_b), 1.0) + _against(self.a(fake_a), 1.0)
+        cycle = functional.l1_loss(self.ba(fake_b), a) + functional.l1_loss(self.ab(fake_a), b)
+        loss = adversarial + self.params.cycle * cycle
+        logs = {"adversarial": adversarial, "cycle": cycle}
+        if self.params.identity > 0:
+            identity = functional.l1_loss(self.ba(a), a) + functional.l1_loss(self.ab(b), b)
+            loss = loss + self.params.identity * identity
+            logs["identity"] = identity
+        yield Update("generator", loss, logs)
+        loss_a = self._discriminate(self.a, a, self.pools["a"].query(fake_a.detach()))
+        loss_b = self._discriminate(self.b, b, self.pools["b"].query(fake_b.detach()))
+        yield Update("discriminator", loss_a + loss_b)
+
+    @staticmethod
+    def _discriminate(discriminator: Discriminator, real: Tensor, fake: Tensor) -> Tensor:
+        # half, which slows the discriminator against the generator (paper, appendix 7.1)
+        return 0.5 * (_against(discriminator(real), 1.0) + _against(discriminator(fake), 0.0))
+
+    def lr_factor(self, progress: float) -> float:
+        """Constant for the first half, then linearly to zero."""
+        return 1.0 if progress < 0.5 else 2.0 * (1.0 - progress)
+
+    def validate(self) -> dict[str, float]:
+        """Style and content of converted validation tracks; shortfall is what both miss of 1."""
+        scores = self.scorer.scores(self.trained())
+        style, chroma = (
+            float(np.mean([direction[key]["value"] for direction in scores.values()]))
+            for key in ("style_probability", "chroma_cosine")
+        )
+        return {
+            "style_probability": style,
+            "chroma_cosine": chroma,
+            "shortfall": 2 - style - chroma,
+        }
+
+    def state(self) -> dict[str, list[Tensor]]:
+        """The image pools."""
+        return {name: pool.images for name, pool in self.pools.items()}
+
+    def load_state(self, state: dict[str, list[Tensor]]) -> None:
+        """Restore the image pools."""
+        device = next(self.ab.parameters()).device
+        for name, images in state.items():
+            self.pools[name].images = [image.to(device) for image in images]
+
+    def trained(self) -> TrainedCycleGAN:
+        """The model in its present state."""
+        first, second = self.labels
+        generators = {(first, second): self.ab, (second, first): self.ba}
+        return TrainedCycleGAN(generators, self.params, self.audio, self.scale)
+
+
+def _against(scores: Tensor, target: float) -> Tensor:
+    """Least-squares GAN loss (Mao et al. 2017, https://arxiv.org/abs/1611.04076)."""
+    return (scores.float() - target).square().mean()
+
+
+def choose_labels(params: CycleGANParams, features: FeatureSet) -> tuple[str, str] | None:
+    """The two labels to learn, or None when the data has only one.
+
+    Without names in params, the two labels with most training tracks, in alphabetical order.
+    Raises UserError for a named label without training tracks.
+    """
+    if params.labels:
+        for label in params.labels:
+            features.tracks("train", label)
+        first, second = params.labels
+        return first, second
+    counts: dict[str, int] = {}
+    for track in features.tracks("train"):
+        counts[track.label] = counts.get(track.label, 0) + 1
+    if len(counts) < 2:
+        return None
+    first, second = sorted(sorted(counts, key=lambda label: (-counts[label], label))[:2])
+    return first, second

@@ -1,0 +1,18 @@
+"""Params group `latent_gan`."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from melodygan.pipeline.params import Range
+from melodygan.training.settings import TrainSettings
+
+
+@dataclass(frozen=True)
+class LatentGANParams(TrainSettings):
+    """Sizes and training settings of the latent GAN."""
+
+    noise_dim: Annotated[int, Range(ge=1)]
+    channels: Annotated[int, Range(ge=4)]
+    penalty: Annotated[float, Range(ge=0)]
+    penalty_every: Annotated[int, Range(ge=1)]
+    average_decay: Annotated[float, Range(ge=0, lt=1)]

@@ -1,0 +1,73 @@
+"""Generator and discriminator: small residual networks over the grid of latents."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+class Block(nn.Module):
+    """Residual block of two 3x3 convolutions; no normalisation, which penalties make needless."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(channels, channels, 3, padding=1)
+        self.second = nn.Conv2d(channels, channels, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, channels, height, width) -> the same."""
+        y = self.first(functional.leaky_relu(x, 0.2))
+        return x + 0.5 * self.second(functional.leaky_relu(y, 0.2))
+
+
+class Generator(nn.Module):
+    """Noise (batch, noise_dim) -> standardised latents (batch, dim, height, width).
+
+    Starts from a grid of a quarter of the size, in which every cell sees the whole noise vector,
+    and doubles it twice.
+    """
+
+    def __init__(self, noise_dim: int, channels: int, shape: tuple[int, int, int]) -> None:
+        super().__init__()
+        dim, self.height, self.width = shape
+        self.noise_dim, self.channels = noise_dim, channels
+        self.grid = (-(-self.height // 4), -(-self.width // 4))
+        self.start = nn.Linear(noise_dim, channels * self.grid[0] * self.grid[1])
+        self.blocks = nn.ModuleList([Block(channels) for _ in range(3)])
+        self.out = nn.Conv2d(channels, dim, 3, padding=1)
+
+    def forward(self, noise: Tensor) -> Tensor:
+        """Latents of noise."""
+        x = self.start(noise).reshape(len(noise), self.channels, *self.grid)
+        for index, block in enumerate(self.blocks):
+            if index:
+                x = functional.interpolate(x, scale_factor=2.0, mode="nearest")
+            x = block(x)
+        return self.out(functional.leaky_relu(x, 0.2))[:, :, : self.height, : self.width]
+
+
+class Discriminator(nn.Module):
+    """Standardised latents (batch, dim, height, width) -> logits (batch,), high for real.
+
+    The last block also sees how much the batch varies (Karras et al. 2018,
+    https://arxiv.org/abs/1710.10196, section 3), so that a generator with few outputs is caught.
+    """
+
+    def __init__(self, channels: int, shape: tuple[int, int, int]) -> None:
+        super().__init__()
+        dim, height, width = shape
+        self.start = nn.Conv2d(dim, channels, 3, padding=1)
+        self.blocks = nn.ModuleList([Block(channels) for _ in range(3)])
+        grid = (-(-height // 4), -(-width // 4))
+        self.mix = nn.Conv2d(channels + 1, channels, 3, padding=1)
+        self.out = nn.Linear(channels * grid[0] * grid[1], 1)
+
+    def forward(self, latents: Tensor) -> Tensor:
+        """Logits."""
+        x = self.start(latents)
+        for index, block in enumerate(self.blocks):
+            if index:
+                x = functional.avg_pool2d(x, 2, ceil_mode=True)
+            x = block(x)
+        spread = (x.var(0, correction=0) + 1e-8).sqrt().mean().expand(len(x), 1, *x.shape[2:])
+        x = self.mix(torch.cat([functional.leaky_relu(x, 0.2), spread], 1))
+        return self.out(functional.leaky_relu(x, 0.2).flatten(1))[:, 0]

@@ -1,0 +1,122 @@
+"""Losses of the latent GAN, its validation by set distance, and its test scores."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from melodygan.dataset.feature_set import FeatureSet, Patches
+from melodygan.models.latent_gan.config import LatentGANParams
+from melodygan.models.latent_gan.model import TrainedLatentGAN
+from melodygan.models.latent_gan.network import Discriminator, Generator
+from melodygan.models.vqvae.model import TrainedVQVAE
+from melodygan.scores.sets import RealSets, Scores
+from melodygan.training.task import Batch, Task, Update
+
+CLIPS = 256  # real clips per set, at most, spread evenly over the tracks
+CLIP_HOP = 64  # frames between them
+
+
+class LatentGANTask(Task):
+    """Non-saturating GAN with gradient penalties on real and generated latents (R1, R2)."""
+
+    averaged = ("generator",)
+    score = "kernel_distance"
+
+    def __init__(
+        self, params: LatentGANParams, features: FeatureSet, vqvae: TrainedVQVAE, seed: int
+    ) -> None:
+        self.params, self.vqvae, self.seed = params, vqvae, seed
+        self.audio = features.audio
+        self.average_decay = params.average_decay
+        self.width = vqvae.latent_shape[2]
+        self.latents = _encode_tracks(features, vqvae)
+        self.mean, self.std = _statistics(self.latents)
+        self.generator = Generator(params.noise_dim, params.channels, vqvae.latent_shape)
+        self.discriminator = Discriminator(params.channels, vqvae.latent_shape)
+        self.networks = {"generator": self.generator, "discriminator": self.discriminator}
+        self.optimisers = {
+            name: torch.optim.Adam(network.parameters(), params.lr, betas=(0.0, 0.99))
+            for name, network in self.networks.items()
+        }
+        self.real = real_sets(features, vqvae.params.frames, "validation", seed)
+
+    def batch(self, rng: np.random.Generator) -> Batch:
+        """Random crops of the training tracks' latents, standardised."""
+        room = np.array([track.shape[2] - self.width + 1 for track in self.latents])
+        which = rng.choice(len(room), self.params.batch_size, p=room / room.sum())
+        starts = rng.integers(0, room[which])
+        crops = [
+            self.latents[track][:, :, start : start + self.width]
+            for track, start in zip(which, starts, strict=True)
+        ]
+        return {"latents": (torch.stack(crops) - self.mean) / self.std}
+
+    def updates(self, batch: Batch, step: int) -> Iterator[Update]:
+        """Discriminator, then generator."""
+        real = batch["latents"]
+        noise = torch.randn(len(real), self.params.noise_dim, device=real.device)
+        fake = self.generator(noise).detach()
+        penalise = self.params.penalty > 0 and step % self.params.penalty_every == 0
+        real, fake = real.requires_grad_(penalise), fake.requires_grad_(penalise)
+        on_real, on_fake = self.discriminator(real), self.discriminator(fake)
+        loss = functional.softplus(-on_real).mean() + functional.softplus(on_fake).mean()
+        logs = {"real_logit": on_real.mean(), "fake_logit": on_fake.mean()}
+        if penalise:
+            penalty = _gradient_penalty(on_real, real) + _gradient_penalty(on_fake, fake)
+            # scaled up because it acts on every `penalty_every`-th step only
+            loss = loss + 0.5 * self.params.penalty * self.params.penalty_every * penalty
+        yield Update("discriminator", loss, logs)
+        noise = torch.randn(len(real), self.params.noise_dim, device=real.device)
+        yield Update(
+            "generator", functional.softplus(-self.discriminator(self.generator(noise))).mean()
+        )
+
+    def validate(self) -> dict[str, float]:
+        """Set distances of samples to validation tracks."""
+        scores = generated_scores(self.trained(), self.vqvae, self.real, self.seed + 1)
+        return {name: values["value"] for name, values in scores.items()}
+
+    def trained(self) -> TrainedLatentGAN:
+        """The model in its present state."""
+        return TrainedLatentGAN(self.generator, self.params, self.mean, self.std)
+
+
+def generated_scores(
+    model: TrainedLatentGAN, vqvae: TrainedVQVAE, real: RealSets, seed: int
+) -> Scores:
+    """Scores of samples, as many as the real sets compare."""
+    return real.scores(model.sample(vqvae, real.count, seed).numpy())
+
+
+def real_sets(features: FeatureSet, frames: int, held_out: str, seed: int) -> RealSets:
+    """Real clips of training tracks and of the split `held_out`."""
+    train, other = (
+        Patches(features.tracks(split), frames).regular(CLIP_HOP, CLIPS)
+        for split in ("train", held_out)
+    )
+    return RealSets(train, other, seed)
+
+
+def _encode_tracks(features: FeatureSet, vqvae: TrainedVQVAE) -> list[Tensor]:
+    """Latents of whole training tracks, each (dim, height, frames / stride)."""
+    latents = []
+    for track in Patches(features.tracks("train"), vqvae.params.frames).tracks:
+        usable = len(track.mel) - len(track.mel) % vqvae.params.stride
+        mel = torch.from_numpy(np.ascontiguousarray(track.mel[:usable].T))
+        latents.append(vqvae.latents(mel[None])[0].cpu())
+    return latents
+
+
+def _statistics(latents: list[Tensor]) -> tuple[Tensor, Tensor]:
+    flat = torch.cat([track.flatten(1) for track in latents], 1)
+    shape = (len(flat), 1, 1)
+    return flat.mean(1).reshape(shape), flat.std(1).clamp_min(1e-6).reshape(shape)
+
+
+def _gradient_penalty(logits: Tensor, inputs: Tensor) -> Tensor:
+    """Mean squared gradient norm of the logits at the inputs (Mescheder et al. 2018)."""
+    (gradient,) = torch.autograd.grad(logits.sum(), inputs, create_graph=True)
+    return gradient.square().flatten(1).sum(1).mean()

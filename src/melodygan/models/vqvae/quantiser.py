@@ -1,0 +1,98 @@
+"""The codebook: nearest code, moving averages, data-dependent start, restart of dead codes."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+
+class Quantised(NamedTuple):
+    """codes: (batch, dim, height, width), straight-through. indices: (batch, height, width).
+
+    commitment: mean squared distance of the input from its (constant) codes, a scalar.
+    """
+
+    codes: Tensor
+    indices: Tensor
+    commitment: Tensor
+
+
+class Codebook(nn.Module):
+    """`size` codes of `dim` numbers that follow the encoder's outputs, without gradients.
+
+    Each code is the moving average of the vectors assigned to it (van den Oord et al. 2017,
+    appendix A.1). In training mode `forward` also updates the codes. The first batch initialises
+    them with its own vectors; a code whose average use per batch falls below `restart_below` is
+    put on a random vector of the batch. Without restarts most codes are never used again.
+    """
+
+    codes: Tensor
+    use: Tensor
+    sums: Tensor
+    started: Tensor
+
+    def __init__(self, size: int, dim: int, decay: float, restart_below: float) -> None:
+        super().__init__()
+        self.size, self.decay, self.restart_below = size, decay, restart_below
+        self.register_buffer("codes", torch.randn(size, dim))
+        self.register_buffer("use", torch.ones(size))
+        self.register_buffer("sums", torch.zeros(size, dim))
+        self.register_buffer("started", torch.zeros((), dtype=torch.bool))
+
+    def forward(self, latents: Tensor) -> Quantised:
+        """Quantise latents of shape (batch, dim, height, width)."""
+        batch, dim, height, width = latents.shape
+        # distances between close codes need full precision, whatever the rest runs in
+        with torch.autocast(latents.device.type, enabled=False):
+            vectors = latents.float().movedim(1, -1).reshape(-1, dim)
+            if self.training:
+                self._start(vectors.detach())
+            indices = self.nearest(vectors.detach())
+            codes = self.codes[indices]
+            if self.training:
+                self._follow(vectors.detach(), indices)
+            commitment = (vectors - codes).square().mean()
+            passed = vectors + (codes - vectors).detach()
+        shaped = passed.reshape(batch, height, width, dim).movedim(-1, 1)
+        return Quantised(shaped, indices.reshape(batch, height, width), commitment)
+
+    def nearest(self, vectors: Tensor) -> Tensor:
+        """Index of the nearest code of each vector; (n, dim) -> (n,)."""
+        # |v - c|^2 without |v|^2, which is the same for every code
+        return (self.codes.square().sum(1) - 2 * vectors @ self.codes.T).argmin(1)
+
+    def lookup(self, indices: Tensor) -> Tensor:
+        """Codes of indices; (batch, height, width) -> (batch, dim, height, width)."""
+        return self.codes[indices].movedim(-1, 1)
+
+    @torch.no_grad()
+    def _start(self, vectors: Tensor) -> None:
+        if not self.started:
+            self.codes.copy_(self._pick(vectors, self.size))
+            self.sums.copy_(self.codes)
+            self.started.fill_(True)
+
+    @torch.no_grad()
+    def _follow(self, vectors: Tensor, indices: Tensor) -> None:
+        use = torch.zeros_like(self.use).index_add_(0, indices, torch.ones_like(vectors[:, 0]))
+        sums = torch.zeros_like(self.sums).index_add_(0, indices, vectors)
+        self.use.lerp_(use, 1 - self.decay)
+        self.sums.lerp_(sums, 1 - self.decay)
+        dead = self.use < self.restart_below
+        fresh = self._pick(vectors, self.size)
+        self.sums.copy_(torch.where(dead[:, None], fresh, self.sums))
+        self.use.copy_(torch.where(dead, torch.ones_like(self.use), self.use))
+        self.codes.copy_(self.sums / self.use[:, None])
+
+    @staticmethod
+    def _pick(vectors: Tensor, count: int) -> Tensor:
+        """`count` random vectors; all different ones first when there are enough."""
+        order = torch.randperm(len(vectors), device=vectors.device)
+        return vectors[order.repeat(-(-count // len(vectors)))[:count]]
+
+
+def perplexity(indices: Tensor, size: int) -> float:
+    """Effective number of codes in use, exp of the entropy of their frequencies: 1 to `size`."""
+    share = torch.bincount(indices.flatten(), minlength=size).double() / indices.numel()
+    share = share[share > 0]
+    return float(torch.exp(-(share * share.log()).sum()))

@@ -1,0 +1,74 @@
+"""A fixed, untrained description of clips for set distances and style classification."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Float = NDArray[np.float32]
+Matrix = NDArray[np.float64]
+
+DYNAMIC_RANGE = np.log(1000.0)  # 60 dB below a clip's maximum counts as silence
+CEPSTRA = 20
+
+
+def describe(log_mel: Float) -> Matrix:
+    """Timbre and rhythm statistics of clips; (clips, n_mels, frames) -> (clips, features).
+
+    Per clip: mean and standard deviation over time of log-mel in 16 bands and of 20 cepstral
+    coefficients, mean absolute frame-to-frame change per band, and the modulation spectrum of
+    the total energy. Below a floor relative to the clip's maximum everything is silence: with an
+    absolute floor, inaudible noise would dominate every distance.
+    """
+    clips = log_mel.astype(np.float64)
+    clips = np.maximum(clips, clips.max((1, 2), keepdims=True) - DYNAMIC_RANGE)
+    n_mels, frames = clips.shape[1:]
+    cepstra = np.einsum("km,cmt->ckt", _dct(CEPSTRA, n_mels), clips)
+    groups = np.array_split(np.arange(n_mels), min(16, n_mels))
+    bands = np.stack([clips[:, group].mean(1) for group in groups], axis=1)
+    energy = clips.mean(1)
+    envelope = np.maximum(np.diff(energy, axis=1), 0)
+    modulation = np.abs(np.fft.rfft(envelope - envelope.mean(1, keepdims=True), axis=1))
+    kept = np.array_split(modulation[:, 1 : max(2, frames // 8)], 8, axis=1)
+    return np.concatenate(
+        [
+            bands.mean(2),
+            bands.std(2),
+            np.abs(np.diff(bands, axis=2)).mean(2),
+            cepstra.mean(2),
+            cepstra.std(2),
+            np.stack(
+                [np.log1p(part.mean(1)) if part.shape[1] else energy[:, 0] * 0 for part in kept], 1
+            ),
+        ],
+        axis=1,
+    )
+
+
+def _dct(count: int, size: int) -> Matrix:
+    """Orthonormal DCT-II matrix, shape (count, size)."""
+    k, n = np.arange(count)[:, None], np.arange(size)[None, :]
+    matrix = np.cos(np.pi * k * (2 * n + 1) / (2 * size)) * np.sqrt(2 / size)
+    matrix[0] /= np.sqrt(2)
+    return matrix
+
+
+@dataclass(frozen=True)
+class Embedding:
+    """Whitening to the principal components of a real set: `apply` maps features to it."""
+
+    mean: Matrix
+    projection: Matrix
+
+    @staticmethod
+    def fit(real: Matrix, dimensions: int = 16) -> "Embedding":
+        """Principal components of standardised features of real clips, scaled to unit variance."""
+        mean, std = real.mean(0), real.std(0) + 1e-6
+        _, singular, axes = np.linalg.svd((real - mean) / std, full_matrices=False)
+        dimensions = min(dimensions, int((singular > 1e-6 * singular[0]).sum()))
+        scale = singular[:dimensions] / np.sqrt(len(real))
+        return Embedding(mean, (axes[:dimensions] / std / scale[:, None]).T)
+
+    def apply(self, features: Matrix) -> Matrix:
+        """(clips, features) -> (clips, dimensions)."""
+        return (features - self.mean) @ self.projection

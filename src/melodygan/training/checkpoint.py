@@ -1,0 +1,62 @@
+"""Checkpoints in the side cache: atomic, the last two kept, one writer, gone after success."""
+
+import fcntl
+import shutil
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+
+from melodygan.pipeline.errors import UserError
+from melodygan.pipeline.runtime import cache_root
+
+
+class Checkpoints:
+    """The checkpoints of one stage with one fingerprint (parameters, inputs, code).
+
+    They lie outside the stage's outputs, which DVC deletes before each run; another fingerprint
+    is another folder, so a changed parameter never resumes from the wrong weights. Use as a
+    context manager: it holds an exclusive lock that the kernel releases even after kill -9.
+    """
+
+    def __init__(self, stage: str, fingerprint: str) -> None:
+        self.folder = cache_root() / "checkpoints" / stage / fingerprint
+
+    def __enter__(self) -> Self:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._lock = (self.folder / "lock").open("w")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(
+                f"another process is training into {self.folder}: wait for it, or stop it"
+            ) from None
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.close()
+
+    def save(self, step: int, state: dict[str, Any]) -> None:
+        """Write the checkpoint of `step`, then drop all but the newest two."""
+        temporary = self.folder / "writing.tmp"
+        with temporary.open("wb") as file:
+            torch.save(state, file)
+        temporary.replace(self.folder / f"step-{step:09d}.pt")
+        for old in self._files()[:-2]:
+            old.unlink()
+
+    def load(self) -> dict[str, Any] | None:
+        """The newest readable checkpoint on the CPU, or None; loading never runs pickled code."""
+        for path in reversed(self._files()):
+            try:
+                return torch.load(path, map_location="cpu", weights_only=True)
+            except (RuntimeError, EOFError, OSError, ValueError) as error:
+                print(f"checkpoint {path.name} is unreadable ({error}): trying an older one")
+        return None
+
+    def clear(self) -> None:
+        """Remove the folder once the stage's results are safe."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _files(self) -> list[Path]:
+        return sorted(self.folder.glob("step-*.pt"))

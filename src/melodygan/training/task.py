@@ -1,0 +1,69 @@
+"""What a model supplies to be trained: its networks, its losses in update order, its score."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+Batch = dict[str, Tensor]
+
+
+@dataclass
+class Update:
+    """One optimiser step: minimise `loss` with the optimiser named `optimiser`.
+
+    logs: further scalars to record, such as the loss's parts; detached by the loop.
+    """
+
+    optimiser: str
+    loss: Tensor
+    logs: dict[str, Tensor] = field(default_factory=dict)
+
+
+class Task(ABC):
+    """A model in training. The loop in `training/loop.py` drives it and owns everything else.
+
+    networks: modules by name; their parameters and buffers are checkpointed, and the loop moves
+    them to the device. optimisers: by name, over those networks. averaged: names of networks of
+    which an exponential moving average is kept; validation and the final weights use the average.
+    score: the key of `validate()` whose lowest value marks the best weights; None keeps the last.
+    clip: largest gradient norm per update, or None.
+    """
+
+    networks: dict[str, nn.Module]
+    optimisers: dict[str, Optimizer]
+    averaged: tuple[str, ...] = ()
+    average_decay: float = 0.999
+    score: str | None = None
+    clip: float | None = None
+
+    @abstractmethod
+    def batch(self, rng: np.random.Generator) -> Batch:
+        """Draw one training batch; `rng` is all the randomness it may use."""
+
+    @abstractmethod
+    def updates(self, batch: Batch, step: int) -> Iterator[Update]:
+        """Yield the step's updates in order.
+
+        After each yield the loop does backward, clipping and the optimiser step, so code after a
+        yield sees the updated network.
+        """
+
+    @abstractmethod
+    def validate(self) -> dict[str, float]:
+        """Scores on held-out validation tracks; networks are in eval mode, without gradients."""
+
+    def lr_factor(self, progress: float) -> float:
+        """Multiplier of the learning rates at `progress` in [0, 1)."""
+        return 1.0
+
+    def state(self) -> dict[str, Any]:
+        """State beyond networks and optimisers (an image pool, say): tensors and plain values."""
+        return {}
+
+    def load_state(self, state: dict[str, Any]) -> None:  # noqa: B027 - a default, not abstract
+        """Restore what `state` gave."""

@@ -1,0 +1,35 @@
+"""Model folders: weights.safetensors + config.json. Loading never unpickles."""
+
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from melodygan.audio.mel import MelConfig
+from melodygan.pipeline.errors import UserError
+from melodygan.pipeline.files import atomic_dir, read_json, write_json
+
+
+def save_model(
+    folder: Path, weights: dict[str, Tensor], config: dict[str, Any], audio: MelConfig
+) -> None:
+    """Write a model folder, atomically, with the mel configuration that the model was made for."""
+    tensors = {name: value.detach().cpu().contiguous() for name, value in weights.items()}
+    with atomic_dir(folder) as temporary:
+        save_file(tensors, temporary / "weights.safetensors")
+        write_json(temporary / "config.json", config | {"audio": audio.as_dict()})
+
+
+def load_model(folder: Path, audio: MelConfig) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Weights and configuration of a model folder.
+
+    Raises UserError if a file is missing or broken, or if the mel configuration is not `audio`.
+    """
+    config = read_json(folder / "config.json")
+    audio.require(config.pop("audio", {}), str(folder))
+    try:
+        return load_file(folder / "weights.safetensors"), config
+    except (FileNotFoundError, SafetensorError) as error:
+        raise UserError(f"{folder}: weights unreadable ({error}): run `dvc repro`") from None

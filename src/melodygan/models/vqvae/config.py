@@ -14,7 +14,7 @@ class VQVAEParams(TrainSettings):
     frames: Annotated[int, Range(ge=8)]
     channels: Annotated[int, Range(ge=4)]
     residual_blocks: Annotated[int, Range(ge=0)]
-    downsamplings: Annotated[int, Range(ge=1, le=6)]
+    downsamplings: Annotated[int, Range(ge=2, le=6)]
     codebook_size: Annotated[int, Range(ge=2)]
     code_dim: Annotated[int, Range(ge=1)]
     commitment: Annotated[float, Range(ge=0)]

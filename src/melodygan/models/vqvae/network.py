@@ -37,18 +37,21 @@ class VQVAE(nn.Module):
     """Works on normalised log-mel: (log-mel - mean) / std of the training data.
 
     Mel patch (batch, n_mels, frames) <-> latents (batch, code_dim, n_mels / s, frames / s) with
-    s = 2 ** downsamplings. The decoder's upsampling is nearest-neighbour + convolution, which
-    leaves no checkerboard (Odena et al. 2016, https://distill.pub/2016/deconv-checkerboard).
+    s = 2 ** downsamplings. The decoder upsamples by nearest neighbour + convolution, which leaves
+    no checkerboard (Odena et al. 2016, https://distill.pub/2016/deconv-checkerboard), and makes
+    the last factor of four by rearranging channels (Shi et al. 2016,
+    https://arxiv.org/abs/1609.05158); the encoder's first layer takes a factor of four too.
+    Convolutions at the two finest resolutions would cost three times all the rest together.
     """
 
     def __init__(self, params: VQVAEParams) -> None:
         super().__init__()
         width, down = params.channels, params.downsamplings
         blocks = [Residual(width) for _ in range(params.residual_blocks)]
-        first = [nn.Conv2d(1, width, 4, stride=2, padding=1)]
+        first = [nn.Conv2d(1, width, 8, stride=4, padding=2)]
         further = [
             nn.Sequential(nn.ReLU(), nn.Conv2d(width, width, 4, stride=2, padding=1))
-            for _ in range(down - 1)
+            for _ in range(down - 2)
         ]
         self.encoder = nn.Sequential(
             *first, *further, *blocks, nn.ReLU(), nn.Conv2d(width, params.code_dim, 1)
@@ -63,10 +66,11 @@ class VQVAE(nn.Module):
                 nn.Sequential(
                     nn.ReLU(), nn.Upsample(scale_factor=2), nn.Conv2d(width, width, 3, padding=1)
                 )
-                for _ in range(down)
+                for _ in range(down - 2)
             ],
             nn.ReLU(),
-            nn.Conv2d(width, 1, 3, padding=1),
+            nn.Conv2d(width, 16, 3, padding=1),
+            nn.PixelShuffle(4),
         )
 
     def forward(self, mel: Tensor) -> Reconstruction:

@@ -1,0 +1,34 @@
+"""What an unfinished `melodygan lock` has downloaded, so that a killed one goes on where it was."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from melodygan.sources.lockfile import Identity
+from melodygan.sources.store import store_root
+
+
+class Journal:
+    """Facts about downloads by identity, one JSON line each, until the lock file has them."""
+
+    def __init__(self) -> None:
+        self._path: Path = store_root() / "unfinished-lock.jsonl"
+        self._facts: dict[Identity, dict[str, Any]] = {}
+        if self._path.exists():
+            for line in self._path.read_bytes().splitlines(keepends=True):
+                if line.endswith(b"\n"):  # the last line may have been cut by the kill
+                    key, facts = json.loads(line)
+                    self._facts[tuple(key)] = facts
+
+    def get(self, identity: Identity) -> dict[str, Any] | None:
+        """What `add` was given for that track, or None."""
+        return self._facts.get(identity)
+
+    def add(self, identity: Identity, facts: dict[str, Any]) -> None:
+        """Note a finished download; it counts from now on, whatever happens to this process."""
+        with self._path.open("ab") as file:
+            file.write(json.dumps([identity, facts]).encode() + b"\n")
+
+    def close(self) -> None:
+        """Forget everything: the lock file is written."""
+        self._path.unlink(missing_ok=True)

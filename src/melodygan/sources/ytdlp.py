@@ -1,0 +1,158 @@
+"""The one place that calls yt-dlp: its options, its quiet failures, its words for what broke."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from melodygan.pipeline.errors import UserError
+from melodygan.sources.naming import clean
+from melodygan.sources.network import public_only
+
+Filter = Callable[[dict[str, Any]], str | None]
+_LOG = logging.getLogger("melodygan.yt_dlp")
+_LOG.addHandler(logging.NullHandler())  # its errors come back as FetchError; do not print them too
+_REASON = 300  # characters of a message from outside that are shown
+
+
+class FetchError(UserError):
+    """An address that could not be fetched: why, in one line, and whether the next try may help."""
+
+    def __init__(self, url: str, reason: str, permanent: bool = False) -> None:
+        super().__init__(f"{clean(url)}: {reason}")
+        self.reason = reason
+        self.permanent = permanent
+
+
+@dataclass(frozen=True)
+class Access:
+    """What one source may do.
+
+    allow_private: reach private networks and this machine. extractors: regular expressions of
+    the only yt-dlp extractors allowed; None means yt-dlp's own choice.
+    """
+
+    allow_private: bool = False
+    extractors: list[str] | None = None
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long a server may take.
+
+    socket_timeout: s. retries: yt-dlp's own, within one transfer, which go on where it broke off.
+    tries: of the whole call, from an empty folder. pause: s before the second one, then doubled.
+    """
+
+    socket_timeout: float = 20.0
+    retries: int = 10
+    tries: int = 3
+    pause: float = 2.0
+
+
+def call(
+    url: str,
+    access: Access,
+    patience: Patience,
+    folder: Path | None = None,
+    accept: Filter | None = None,
+    first: int | None = None,
+) -> dict[str, Any]:
+    """yt-dlp's information about `url`, and its file downloaded into `folder` unless that is None.
+
+    accept: gets an entry's information, returns why it is not wanted, or None. first: look at
+    only so many entries of a playlist. Raises FetchError for every failure.
+    """
+    import yt_dlp  # a second to import; a demo-only pipeline never pays it
+
+    options = _options(access, patience, folder)
+    if first is not None:
+        options["playlist_items"] = f"1:{first}"
+    if accept is not None:
+        options["match_filter"] = _filter(accept)
+    with public_only(active=not access.allow_private) as refused:
+        try:
+            with yt_dlp.YoutubeDL(options) as downloader:
+                info = downloader.extract_info(url, download=folder is not None)
+        except Exception as error:  # extractors break in every way when a site changes
+            failure = FetchError(url, _words(error), _is_permanent(error))
+            raise _refusal(url, refused) or failure from None
+    if info is None:
+        raise FetchError(url, "nothing to download there", permanent=True)
+    return info
+
+
+def _options(access: Access, patience: Patience, folder: Path | None) -> dict[str, Any]:
+    options: dict[str, Any] = {
+        # the body stays as the server sent it: other ffmpeg versions would write other bytes
+        "format": "bestaudio/best",
+        "fixup": "never",
+        "hls_prefer_native": True,
+        "overwrites": True,
+        "continuedl": True,
+        "socket_timeout": patience.socket_timeout,
+        "retries": patience.retries,
+        "fragment_retries": patience.retries,
+        "extractor_retries": 0,  # the outer loop's work
+        "skip_unavailable_fragments": False,  # yt-dlp would leave holes in the music
+        "extract_flat": "in_playlist",
+        "quiet": True,
+        "noprogress": True,
+        "no_warnings": True,
+        "color": "no_color",
+        "logger": _LOG,
+        "cachedir": False,
+        "allowed_extractors": access.extractors or ["default"],
+    }
+    if folder is not None:
+        # a fixed name: titles, ids and extensions from outside can hold anything
+        options["outtmpl"] = {"default": str(folder / "body").replace("%", "%%")}
+    return options
+
+
+def _refusal(url: str, refused: list[str]) -> FetchError | None:
+    if not refused:
+        return None
+    permit = "allow_private: true beside its url in data/sources.yaml permits it"
+    reason = f"refused to connect to the private address {refused[0]} ({permit})"
+    return FetchError(url, reason, permanent=True)
+
+
+def _filter(accept: Filter) -> Callable[..., str | None]:
+    from yt_dlp.utils import MEDIA_EXTENSIONS
+
+    usual = {*MEDIA_EXTENSIONS.audio, *MEDIA_EXTENSIONS.video}
+
+    def match_filter(info: dict[str, Any], incomplete: bool) -> str | None:
+        # yt-dlp refuses extensions like .php, to protect file names that are made with them; ours
+        # are not, and the decoder judges what came
+        if not incomplete and info.get("ext") not in usual:
+            info["ext"] = "unknown_video"
+        return accept(info)
+
+    return match_filter
+
+
+def _words(error: BaseException) -> str:
+    """yt-dlp's message on one line, without the cause's innards and the request to report a bug."""
+    from yt_dlp.utils import YoutubeDLError
+
+    text = str(error).removeprefix("ERROR: ")
+    text = clean(text.split("; please report this issue")[0].split(" (caused by ")[0], _REASON)
+    return text if isinstance(error, YoutubeDLError) else f"{type(error).__name__}: {text}"
+
+
+def _is_permanent(error: BaseException) -> bool:
+    """Whether the server or the extractor has given an answer that the next try will give too."""
+    from yt_dlp.networking.exceptions import HTTPError, RequestError
+    from yt_dlp.utils import ExtractorError
+
+    inner = (getattr(error, "exc_info", None) or (None, None))[1] or error
+    cause = getattr(inner, "cause", None) or inner
+    if isinstance(cause, HTTPError):
+        busy = cause.status in (408, 425, 429)
+        return 400 <= cause.status < 500 and not busy
+    if isinstance(cause, (RequestError, OSError)):
+        return False
+    return isinstance(inner, ExtractorError) and inner.expected

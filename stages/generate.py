@@ -17,7 +17,10 @@ def main(stage: Stage) -> None:
     from melodygan.generation.pictures import draw_sheets
     from melodygan.pipeline.files import atomic_dir
     from melodygan.pipeline.params import load, load_seed
+    from melodygan.pipeline.runtime import Runtime
+    from melodygan.training.loop import start_device
 
+    start_device(Runtime.read())
     params, audio = load(GenerateParams, "generate"), load(MelConfig, "audio")
     models = Models(Path("models"), audio)
     features = FeatureSet(Path("data/features"), audio)

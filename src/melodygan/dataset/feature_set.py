@@ -93,7 +93,7 @@ class Patches:
         self._ends = np.cumsum(room)
 
     def random(self, count: int, rng: np.random.Generator) -> Float:
-        """`count` patches, every position of every track equally likely; (count, n_mels, frames)."""
+        """`count` patches, all positions equally likely; (count, n_mels, frames)."""
         places = rng.integers(0, self._ends[-1], count)
         which = np.searchsorted(self._ends, places, side="right")
         patches = []
@@ -103,7 +103,7 @@ class Patches:
         return np.stack(patches)
 
     def regular(self, hop: int, limit: int | None = None) -> Float:
-        """Patches at multiples of `hop` frames, evenly thinned out to `limit`; (n, n_mels, frames)."""
+        """Patches every `hop` frames, thinned out evenly to `limit`; (n, n_mels, frames)."""
         places = [
             (index, start)
             for index, track in enumerate(self.tracks)

@@ -65,7 +65,7 @@ class LatentGANTask(Task):
         loss = functional.softplus(-on_real).mean() + functional.softplus(on_fake).mean()
         logs = {"real_logit": on_real.mean(), "fake_logit": on_fake.mean()}
         if penalise:
-            penalty = _gradient_penalty(on_real, real) + _gradient_penalty(on_fake, fake)
+            penalty = gradient_penalty(on_real, real) + gradient_penalty(on_fake, fake)
             # scaled up because it acts on every `penalty_every`-th step only
             loss = loss + 0.5 * self.params.penalty * self.params.penalty_every * penalty
         yield Update("discriminator", loss, logs)
@@ -116,7 +116,7 @@ def _statistics(latents: list[Tensor]) -> tuple[Tensor, Tensor]:
     return flat.mean(1).reshape(shape), flat.std(1).clamp_min(1e-6).reshape(shape)
 
 
-def _gradient_penalty(logits: Tensor, inputs: Tensor) -> Tensor:
+def gradient_penalty(logits: Tensor, inputs: Tensor) -> Tensor:
     """Mean squared gradient norm of the logits at the inputs (Mescheder et al. 2018)."""
     (gradient,) = torch.autograd.grad(logits.sum(), inputs, create_graph=True)
     return gradient.square().flatten(1).sum(1).mean()

@@ -1,0 +1,133 @@
+"""The `melodygan` command: what a user needs around `dvc repro`.
+
+Each command's code is imported when it runs, so that `melodygan --help` answers at once.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from melodygan.pipeline.errors import UserError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command in the repository's root folder; return the exit status.
+
+    UserError becomes one line on standard error and status 1.
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        if not Path("params.yaml").is_file():
+            raise UserError("no params.yaml here: run this in the repository's root folder")
+        status: int = options.run(options)
+    except UserError as error:
+        print(f"melodygan: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130  # as a shell reports an interrupt
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="melodygan", description="Commands around the pipeline that `dvc repro` runs."
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    command = commands.add_parser("lock", help="resolve data/sources.yaml into its lock file")
+    command.set_defaults(run=_lock)
+
+    command = commands.add_parser("doctor", help="tell what is missing on this machine")
+    command.set_defaults(run=_doctor)
+
+    command = commands.add_parser("preset", help="merge presets/NAME.yaml into params.yaml")
+    command.add_argument("name", metavar="NAME")
+    command.set_defaults(run=_preset)
+
+    command = commands.add_parser("repro", help="like `dvc repro`, ready stages side by side")
+    command.add_argument("stages", nargs="*", metavar="STAGE", help="default: all")
+    command.add_argument("-j", "--jobs", type=_count, default=2, metavar="N", help="default: 2")
+    command.set_defaults(run=_repro)
+
+    command = commands.add_parser("prune", help="bound the side caches, clear leaked folders")
+    command.add_argument(
+        "--max-gb", type=_amount, default=10.0, metavar="G", help="tracks' cache; default: 10"
+    )
+    command.add_argument(
+        "--max-days", type=_amount, default=30.0, metavar="D", help="unused for; default: 30"
+    )
+    command.set_defaults(run=_prune)
+
+    command = commands.add_parser("convert", help="turn a whole song into another style")
+    command.add_argument("song", type=Path, metavar="SONG")
+    command.add_argument("--to", required=True, metavar="LABEL", help="the style to convert to")
+    command.add_argument("--from", dest="source", metavar="LABEL", help="the song's own style")
+    command.add_argument("-o", "--out", type=Path, required=True, metavar="OUT.wav")
+    command.set_defaults(run=_convert)
+    return parser
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, not {text}")
+    return value
+
+
+def _amount(text: str) -> float:
+    value = float(text)
+    if not value >= 0:  # false for NaN too
+        raise argparse.ArgumentTypeError(f"must be at least 0, not {text}")
+    return value
+
+
+def _lock(options: argparse.Namespace) -> int:
+    from melodygan.sources.lock import lock
+
+    print(lock(Path("data/sources.yaml"), Path("data/sources.lock.yaml")))
+    return 0
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from melodygan.commands.doctor import doctor
+
+    return doctor()
+
+
+def _preset(options: argparse.Namespace) -> int:
+    from melodygan.commands.preset import apply_preset
+
+    changes = apply_preset(options.name, Path("presets"), Path("params.yaml"))
+    print("\n".join(changes) or f"params.yaml already has the values of preset {options.name}")
+    return 0
+
+
+def _repro(options: argparse.Namespace) -> int:
+    import signal
+
+    from melodygan.commands.repro import repro
+
+    # by default Python would leave without stopping the stages
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    repro(options.stages, options.jobs)
+    return 0
+
+
+def _prune(options: argparse.Namespace) -> int:
+    from melodygan.commands.prune import prune
+
+    freed = prune(int(options.max_gb * 1e9), options.max_days * 86400)
+    print(f"{freed:,} bytes freed")
+    return 0
+
+
+def _convert(options: argparse.Namespace) -> int:
+    from melodygan.commands.convert import convert
+
+    print(convert(options.song, options.source, options.to, options.out))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,195 @@
+"""`melodygan doctor`: what is missing on this machine, one line each, with the remedy."""
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, requires, version
+from pathlib import Path
+from typing import Literal
+
+from melodygan.pipeline.errors import UserError
+from melodygan.pipeline.files import read_json
+from melodygan.pipeline.runtime import Runtime
+
+_WITH_LIBRARIES = ("torch", "torchaudio", "onnxruntime", "soundfile", "av")
+_SHOWN = 10  # rejected tracks; the rest is in metrics/preprocess.json
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the report; FAIL means that `dvc repro` cannot work."""
+
+    level: Literal["OK", "WARN", "FAIL"]
+    subject: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.level:<5} {self.subject:<10} {self.text}"
+
+
+def doctor() -> int:
+    """Print all findings about this machine and the repository in the working directory.
+
+    Returns 1 if something must be mended before `dvc repro` can work, else 0.
+    """
+    failed = False
+    for subject, check in CHECKS.items():
+        try:
+            for finding in check():
+                failed = failed or finding.level == "FAIL"
+                print(finding, flush=True)
+        except UserError as error:
+            failed = True
+            print(Finding("FAIL", subject, str(error)), flush=True)
+    return int(failed)
+
+
+def check_python() -> Iterator[Finding]:
+    """The version that the pinned packages are made for."""
+    found = ".".join(map(str, sys.version_info[:3]))
+    if (3, 11) <= sys.version_info[:2] < (3, 13):
+        yield Finding("OK", "python", found)
+    else:
+        yield Finding("FAIL", "python", f"{found}, needs 3.11 or 3.12: `uv sync --python 3.11`")
+
+
+def check_packages() -> Iterator[Finding]:
+    """Every pinned package has its version, and those with compiled libraries load."""
+    pins = [line for line in requires("melodygan") or [] if ";" not in line]
+    findings = [*_versions(pins), *_loading()]
+    if not findings:
+        findings = [Finding("OK", "packages", f"{len(pins)} as pinned, compiled ones load")]
+    yield from findings
+
+
+def _versions(pins: list[str]) -> Iterator[Finding]:
+    for pin in pins:
+        name, _, wanted = pin.partition("==")
+        try:
+            found = version(name).partition("+")[0]
+        except PackageNotFoundError:
+            yield Finding("FAIL", "packages", f"{name} is missing: `uv sync`")
+            continue
+        if found != wanted:
+            yield Finding("WARN", "packages", f"{name} {found}, not {wanted}: `uv sync`")
+
+
+def _loading() -> Iterator[Finding]:
+    for name in _WITH_LIBRARIES:
+        try:
+            import_module(name)
+        except (ImportError, OSError, RuntimeError) as error:
+            words = " ".join(str(error).split())
+            yield Finding("FAIL", "packages", f"{name} does not load ({words}): `uv sync`")
+
+
+def check_ffmpeg() -> Iterator[Finding]:
+    """The program that audio-separator starts; the one of imageio-ffmpeg is used."""
+    import imageio_ffmpeg
+
+    try:
+        program = imageio_ffmpeg.get_ffmpeg_exe()
+        told = subprocess.run([program, "-version"], capture_output=True, text=True, check=True)
+    except (RuntimeError, OSError, subprocess.CalledProcessError) as error:
+        text = f"imageio-ffmpeg's program does not run ({error}): `uv sync --reinstall`"
+        yield Finding("FAIL", "ffmpeg", text)
+    else:
+        yield Finding("OK", "ffmpeg", " ".join(told.stdout.split()[:3]))
+
+
+def check_gpu() -> Iterator[Finding]:
+    """What `runtime.device` will come to."""
+    try:
+        import torch
+    except (ImportError, OSError):
+        return  # check_packages has told
+    if torch.cuda.is_available():
+        name = torch.cuda.get_device_name()
+        memory = torch.cuda.get_device_properties(0).total_memory
+        yield Finding("OK", "gpu", f"{name}, {memory / 2**30:.0f} GiB")
+    elif Runtime.read().device == "cuda":
+        text = "none, but params.yaml asks for runtime.device cuda: set it to auto"
+        yield Finding("FAIL", "gpu", text)
+    else:
+        text = "none: training runs on the CPU, which is enough for the demo's sizes"
+        yield Finding("WARN", "gpu", text)
+
+
+def check_javascript() -> Iterator[Finding]:
+    """YouTube makes yt-dlp run its scripts; deno is what yt-dlp looks for."""
+    if shutil.which("deno") or (Path(sys.executable).parent / "deno").exists():
+        yield Finding("OK", "javascript", "deno")
+    else:
+        text = "no deno: only YouTube links need it: `uv sync --extra youtube`"
+        yield Finding("WARN", "javascript", text)
+
+
+def check_disk() -> Iterator[Finding]:
+    """Room for the pipeline's outputs, of which DVC's cache keeps a copy."""
+    free = shutil.disk_usage(".").free / 1e9
+    text = f"{free:.1f} GB free"
+    if free < 1:
+        yield Finding(
+            "FAIL", "disk", f"{text}, the demo needs 1 GB: `melodygan prune`, `dvc gc -w`"
+        )
+    elif free < 10:
+        text += ", little for own music (about 0.2 GB a song): `melodygan prune`, `dvc gc -w`"
+        yield Finding("WARN", "disk", text)
+    else:
+        yield Finding("OK", "disk", text)
+
+
+def check_settings() -> Iterator[Finding]:
+    """params.yaml, before the first stage reads it."""
+    from melodygan.commands.groups import GROUPS, check_params
+
+    check_params(Path("params.yaml"))
+    yield Finding("OK", "params", f"seed and {len(GROUPS)} groups")
+
+
+def check_sources() -> Iterator[Finding]:
+    """The sources and their lock file fit together."""
+    from melodygan.sources.config import read_sources, sources_digest
+    from melodygan.sources.lockfile import read_lock
+
+    sources, lock_file = Path("data/sources.yaml"), Path("data/sources.lock.yaml")
+    entries, lock = read_sources(sources), read_lock(lock_file)
+    if lock.sources_sha256 != sources_digest(entries):
+        text = f"{lock_file} was made from another {sources}: `melodygan lock`"
+        yield Finding("FAIL", "sources", text)
+    else:
+        yield Finding("OK", "sources", f"{len(lock.tracks)} tracks locked")
+
+
+def check_data() -> Iterator[Finding]:
+    """What the last `dvc repro` made of the sources."""
+    report = Path("metrics/preprocess.json")
+    if not report.exists():
+        yield Finding("WARN", "data", "not prepared yet: `dvc repro`")
+        return
+    told = read_json(report)
+    labels = [f"{label} {sum(splits.values())}" for label, splits in told["labels"].items()]
+    tracks = f"{told['tracks']['accepted']} tracks ({', '.join(labels)})"
+    yield Finding("OK", "data", f"{tracks}, {told['minutes']['total']:.1f} minutes")
+    if len(labels) < 2:
+        yield Finding("WARN", "data", "one label only: style conversion needs two")
+    for reject in told["rejects"][:_SHOWN]:
+        yield Finding("WARN", "data", f"rejected {reject['file']}: {reject['reason']}")
+    if len(told["rejects"]) > _SHOWN:
+        yield Finding("WARN", "data", f"{len(told['rejects']) - _SHOWN} more rejected: {report}")
+
+
+CHECKS: dict[str, Callable[[], Iterator[Finding]]] = {
+    "python": check_python,
+    "packages": check_packages,
+    "ffmpeg": check_ffmpeg,
+    "gpu": check_gpu,
+    "javascript": check_javascript,
+    "disk": check_disk,
+    "params": check_settings,
+    "sources": check_sources,
+    "data": check_data,
+}

@@ -1,0 +1,60 @@
+"""`melodygan preset NAME`: other values for params.yaml, with its comments kept."""
+
+from collections.abc import Iterator
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from melodygan.commands.groups import check_params
+from melodygan.pipeline.errors import UserError
+from melodygan.pipeline.params import read_params
+
+
+def apply_preset(name: str, folder: Path, params: Path) -> list[str]:
+    """Merge `<folder>/<name>.yaml` into the file `params`; return one line per changed value.
+
+    Raises UserError for an unknown preset, a key that `params` does not have, or values that do
+    not go together; `params` is then as it was.
+    """
+    known = sorted(path.stem for path in folder.glob("*.yaml"))
+    if name not in known:
+        raise UserError(f"no preset `{name}` in {folder}/ (known: {', '.join(known) or 'none'})")
+    preset = folder / f"{name}.yaml"
+    values = read_params(preset)
+    read_params(params)  # its errors are readable, the round-trip parser's are not
+    yaml = YAML()  # round-trip: comments, order and quotes stay
+    yaml.width = 4096  # never wraps a line
+    yaml.preserve_quotes = True
+    table = yaml.load(params)
+    changes = list(_merge(table, values, "", preset))
+    if changes:
+        temporary = params.with_name(f"{params.name}.tmp")
+        try:
+            yaml.dump(table, temporary)
+            check_params(temporary)
+            temporary.replace(params)
+        except UserError as error:
+            complaint = str(error).removeprefix(f"{temporary}: ")
+            raise UserError(f"{preset} does not fit {params}: {complaint}") from None
+        finally:
+            temporary.unlink(missing_ok=True)
+    return changes
+
+
+def _merge(table: Any, values: dict[str, Any], above: str, preset: Path) -> Iterator[str]:
+    """Put `values` into `table`, yielding `key: old -> new` for each value that differs."""
+    for key, value in values.items():
+        path = above + key
+        if key not in table:
+            close = get_close_matches(key, list(table), n=1)
+            hint = f": did you mean {above}{close[0]}?" if close else ""
+            raise UserError(f"{preset}: params.yaml has no {path}{hint}")
+        if isinstance(value, dict) != isinstance(table[key], dict):
+            raise UserError(f"{preset}: {path} is a group in one file and a value in params.yaml")
+        if isinstance(value, dict):
+            yield from _merge(table[key], value, f"{path}.", preset)
+        elif table[key] != value:
+            yield f"{path}: {table[key]} -> {value}"
+            table[key] = value

@@ -1,0 +1,121 @@
+"""`melodygan prune`: bounds for what lies outside DVC's own cache.
+
+Nothing that is removed here can change a result: the next run makes it again.
+"""
+
+import fcntl
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import psutil
+
+from melodygan.pipeline.runtime import cache_root, repository_root
+
+DAY = 86400  # s; younger temporary folders may belong to a process that still runs
+
+
+def prune(max_bytes: int, max_seconds: float) -> int:
+    """Clear the side caches and leaked experiment folders; return the number of bytes freed.
+
+    max_bytes: what the cache of per-track results may keep; the longest unused go first.
+    max_seconds: results and checkpoints unused for longer go in any case. What a running stage
+    may need stays. Prints a line for each kind of thing.
+    """
+    now = time.time()
+    freed = 0
+    busy = _Processes()
+    for kind, folders in (
+        ("abandoned temporary folders", _abandoned(now)),
+        ("per-track results", _unused_tracks(max_bytes, now - max_seconds, busy.stages)),
+        ("leaked experiment folders", _leaked_experiments(now, busy.folders)),
+    ):
+        removed = [_remove(folder) for folder in folders]
+        print(f"{kind}: {len(removed)} removed, {sum(removed):,} bytes")
+        freed += sum(removed)
+    removed = list(_remove_checkpoints(now - max_seconds))
+    print(f"checkpoints: {len(removed)} removed, {sum(removed):,} bytes")
+    return freed + sum(removed)
+
+
+def _abandoned(now: float) -> list[Path]:
+    """Temporary folders of per-track work whose process was killed."""
+    folders = (cache_root() / "tracks").glob("*/*.tmp")
+    return [folder for folder in folders if folder.stat().st_mtime < now - DAY]
+
+
+def _unused_tracks(max_bytes: int, before: float, running: set[str]) -> list[Path]:
+    """Result folders last used before `before`, and the longest unused of those over the bound."""
+    folders = [f for f in (cache_root() / "tracks").glob("*/*") if f.suffix != ".tmp"]
+    used = sorted(((folder.stat().st_mtime, folder) for folder in folders), reverse=True)
+    kept, chosen = 0, []
+    for moment, folder in used:  # the newest first
+        kept += _size(folder)
+        if (kept > max_bytes or moment < before) and folder.parent.name not in running:
+            chosen.append(folder)
+    return chosen
+
+
+def _remove_checkpoints(before: float) -> Iterator[int]:
+    """Remove checkpoints last written before `before` that no process holds; yield their sizes."""
+    for folder in (cache_root() / "checkpoints").glob("*/*"):
+        with ExitStack() as stack:
+            lock = folder / "lock"
+            if lock.exists():
+                file = stack.enter_context(lock.open())
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    continue  # a stage is training into it
+            # looked at under the lock: whoever starts training touches the lock file first
+            if max(path.stat().st_mtime for path in (folder, *folder.iterdir())) < before:
+                yield _remove(folder)
+
+
+def _leaked_experiments(now: float, busy: list[Path]) -> list[Path]:
+    """Checkouts that killed `dvc exp run --temp` and `--queue` runs have left behind.
+
+    Dead is one that is a day old and in which no process works. DVC makes them by mkdtemp, hence
+    their names.
+    """
+    root = repository_root() / ".dvc" / "tmp" / "exps"
+    return [
+        folder
+        for folder in (*root.glob("tmp*"), *root.glob("standalone/tmp*"))
+        if folder.is_dir()
+        and folder.stat().st_mtime < now - DAY
+        and not any(place.is_relative_to(folder) for place in busy)
+    ]
+
+
+class _Processes:
+    """What processes of this user are at: `folders` they work in, `stages` of this repository.
+
+    DVC tells a stage its name and repository in the environment, inside experiments too.
+    """
+
+    def __init__(self) -> None:
+        self.folders: list[Path] = []
+        self.stages: set[str] = set()
+        for process in psutil.process_iter(["cwd", "environ"]):
+            environment = process.info["environ"] or {}  # None where it may not be read
+            if process.info["cwd"]:
+                self.folders.append(Path(process.info["cwd"]))
+            if Path(environment.get("DVC_ROOT", os.devnull)).resolve() == repository_root():
+                self.stages.add(environment.get("DVC_STAGE", ""))
+
+
+def _size(folder: Path) -> int:
+    return sum(path.lstat().st_size for path in folder.rglob("*") if not path.is_dir())
+
+
+def _remove(folder: Path) -> int:
+    """Remove `folder` and return its size; renamed first, so that it is never half there."""
+    size = _size(folder)
+    doomed = folder.with_name(f"{folder.name}.{os.getpid()}.tmp")
+    folder.rename(doomed)
+    shutil.rmtree(doomed)
+    return size

@@ -1,0 +1,129 @@
+"""`melodygan doctor` on this machine, with the repository's own settings and with broken ones."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from melodygan.commands.doctor import check_packages, check_python, doctor
+from melodygan.sources.lock import lock
+
+ROOT = Path(__file__).parents[1]
+SUBJECTS = [
+    "python",
+    "packages",
+    "ffmpeg",
+    "gpu",
+    "javascript",
+    "disk",
+    "params",
+    "sources",
+    "data",
+]
+REPORT = {
+    "tracks": {"accepted": 7, "rejected": 12},
+    "minutes": {"total": 21.25},
+    "labels": {
+        "jazz": {"train": 2, "validation": 1, "test": 1},
+        "rock": {"train": 1, "validation": 1, "test": 1},
+    },
+    "rejects": [{"file": f"{i}.mp3", "reason": "silent"} for i in range(12)],
+}
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with this repository's params.yaml and a locked demo."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    Path("data").mkdir()
+    Path("data/sources.yaml").write_text("sources:\n  - demo: {tracks: 4, seconds: 2}\n")
+    lock(Path("data/sources.yaml"), Path("data/sources.lock.yaml"))
+    return tmp_path
+
+
+def report(capsys: pytest.CaptureFixture[str]) -> tuple[int, list[list[str]]]:
+    """Exit status of `doctor` and its lines as [level, subject, text]."""
+    capsys.readouterr()
+    status = doctor()
+    return status, [line.split(maxsplit=2) for line in capsys.readouterr().out.splitlines()]
+
+
+def level_of(lines: list[list[str]], subject: str) -> str:
+    return next(level for level, name, _ in lines if name == subject)
+
+
+def test_a_ready_machine_passes_and_every_subject_has_its_line(
+    repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, lines = report(capsys)
+    assert status == 0
+    assert [subject for _, subject, _ in lines] == SUBJECTS
+    for subject in ("python", "packages", "ffmpeg", "params", "sources"):
+        assert level_of(lines, subject) == "OK"
+    assert level_of(lines, "data") == "WARN"
+
+
+def test_every_mistake_in_params_and_sources_is_told_at_once(
+    repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = Path("params.yaml").read_text()
+    Path("params.yaml").write_text(text + "\nvocodr:\n  steps: 1\n")
+    Path("data/sources.yaml").write_text("sources:\n  - demo: {tracks: 5, seconds: 2}\n")
+    status, lines = report(capsys)
+    assert status == 1
+    assert ["FAIL", "params"] in [line[:2] for line in lines]
+    assert "unknown group `vocodr`" in next(line[2] for line in lines if line[1] == "params")
+    assert "`melodygan lock`" in next(line[2] for line in lines if line[1] == "sources")
+
+
+def test_a_missing_lock_file_fails_with_the_remedy(
+    repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("data/sources.lock.yaml").unlink()
+    status, lines = report(capsys)
+    assert status == 1
+    assert "run `melodygan lock`" in next(line[2] for line in lines if line[1] == "sources")
+
+
+def test_the_data_report_counts_labels_minutes_and_rejects(
+    repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("metrics").mkdir()
+    Path("metrics/preprocess.json").write_text(json.dumps(REPORT))
+    status, lines = report(capsys)
+    told = [line[2] for line in lines if line[1] == "data"]
+    assert status == 0
+    assert told[0] == "7 tracks (jazz 4, rock 3), 21.2 minutes"
+    assert told[1] == "rejected 0.mp3: silent"
+    assert told[-1] == "2 more rejected: metrics/preprocess.json"
+
+
+def test_a_gpu_that_is_asked_for_but_not_there_fails(
+    repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a GPU")
+    text = Path("params.yaml").read_text()
+    Path("params.yaml").write_text(text.replace("device: auto", "device: cuda"))
+    status, lines = report(capsys)
+    assert status == 1
+    assert level_of(lines, "gpu") == "FAIL"
+
+
+def test_an_old_python_and_other_package_versions_are_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("sys.version_info", (3, 10, 4))
+    assert [str(f) for f in check_python()] == [
+        "FAIL  python     3.10.4, needs 3.11 or 3.12: `uv sync --python 3.11`"
+    ]
+    pins = ["numpy==0.1", "melodygan-of-mars==1", "deno==2; extra == 'youtube'"]
+    monkeypatch.setattr("melodygan.commands.doctor.requires", lambda name: pins)
+    wrong, missing = check_packages()
+    assert (wrong.level, missing.level) == ("WARN", "FAIL")
+    assert "not 0.1" in wrong.text
+    assert "melodygan-of-mars is missing" in missing.text

@@ -1,0 +1,119 @@
+"""What a user does with the pipeline, done for real."""
+
+import json
+import math
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+STAGES = [
+    "download", "separate", "preprocess", "features", "vqvae", "latent_gan", "cyclegan",
+    "vocoder", "generate", "evaluate",
+]  # fmt: skip
+
+
+def numbers(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from numbers(inner, f"{path}.{key}" if path else key)
+    else:
+        yield path, value
+
+
+def ran(output: str) -> list[str]:
+    return re.findall(r"Running stage '(\w+)'", output)
+
+
+def test_every_stage_leaves_its_metrics_with_the_agreed_keys(project) -> None:
+    keys = {
+        "separate": ["si_sdr_improvement_db.mean", "si_sdr_improvement_db.min"],
+        "preprocess": ["tracks.accepted", "tracks.rejected", "minutes.total", "rejects"],
+        "vqvae": [
+            "log_mel_l1",
+            "baseline_log_mel_l1",
+            "perplexity",
+            "codebook_use",
+            "codebook_size",
+        ],
+        "latent_gan": [
+            f"{name}.{anchor}"
+            for name in ("kernel_distance", "frechet_distance", "coverage", "memorisation")
+            for anchor in ("value", "floor", "noise")
+        ],
+        "cyclegan": [
+            f"{direction}.{name}.{anchor}"
+            for direction in ("swing_to_pop", "pop_to_swing")
+            for name in ("style_probability", "chroma_cosine")
+            for anchor in ("value", "identity", "random_target")
+        ],
+        "vocoder": [
+            f"{name}.{anchor}"
+            for name in ("log_mel_l1", "m_stft")
+            for anchor in ("value", "griffin_lim_32")
+        ],
+        "evaluate": ["vqvae.log_mel_l1", "generated.samples.kernel_distance.floor"],
+    }
+    for stage, expected in keys.items():
+        found = dict(numbers(json.loads((project.root / f"metrics/{stage}.json").read_text())))
+        assert set(expected) <= found.keys(), stage
+        plain = [v for v in found.values() if isinstance(v, float)]
+        assert all(math.isfinite(value) for value in plain), stage
+
+
+def test_there_is_something_to_hear_and_to_see(project) -> None:
+    index = (project.root / "data/generated/index.jsonl").read_text().splitlines()
+    rows = [json.loads(line) for line in index]
+    kinds = {row["kind"] for row in rows}
+    assert kinds == {"sample", "reconstruction", "original", "conversion"}
+    for row in rows:
+        audio, rate = soundfile.read(project.root / f"data/generated/{row['name']}.wav")
+        assert rate == 22050 and len(audio) == 256 * row["frames"]
+        assert np.abs(audio).max() > 1e-3
+    for kind in kinds:
+        picture = (project.root / f"metrics/generate/{kind}s.png").read_bytes()
+        assert picture.startswith(b"\x89PNG")
+
+
+def test_a_second_run_does_nothing(project) -> None:
+    assert ran(project.dvc("repro")) == []
+
+
+def test_an_experiment_reruns_its_stage_and_what_depends_on_it(project) -> None:
+    output = project.dvc("exp", "run", "-S", "vqvae.lr=3e-3")
+    assert ran(output) == ["vqvae", "latent_gan", "generate", "evaluate"]
+    diff = json.loads(project.dvc("metrics", "diff", "--json"))
+    assert diff["diff"]["metrics/vqvae.json"]["log_mel_l1"]["diff"] != 0
+    assert "metrics/vocoder.json" not in diff["diff"]
+    project.run("git", "checkout", "-q", "params.yaml", "dvc.lock", "metrics")
+    assert ran(project.dvc("repro")) == []  # the former results come back from the cache
+
+
+@pytest.mark.parametrize(
+    ("file", "stale"),
+    [
+        ("src/melodygan/models/cyclegan/network.py", {"cyclegan", "generate"}),
+        ("src/melodygan/models/vocoder/network.py", {"vocoder", "generate"}),
+        ("src/melodygan/separation/si_sdr.py", {"separate"}),
+        ("src/melodygan/evaluation/report.py", {"evaluate"}),
+    ],
+)
+def test_editing_one_room_leaves_the_others_alone(project, file: str, stale: set[str]) -> None:
+    path = project.root / file
+    before = path.read_text()
+    path.write_text(before + "\n# edited\n")
+    try:
+        status = json.loads(project.dvc("status", "--json"))
+    finally:
+        path.write_text(before)
+    assert status.keys() == stale
+
+
+def test_plots_are_one_page_that_needs_no_network(project) -> None:
+    project.dvc("plots", "show", "-o", "plots_out")
+    page = (project.root / "plots_out/index.html").read_text()
+    assert "vqvae" in page and "latent_gan" in page
+    assert not re.search(r"<(script|link)[^>]*(src|href)=\"https?://", page)

@@ -1,8 +1,8 @@
 """Learn to carry a track from one label's style into the other's, without paired examples.
 
 Reads data/features; writes models/cyclegan, its curves, and for each direction how much of the
-target's style test tracks gain and how much of their harmony they keep. With a single label there
-is nothing to learn: the model then has no directions, and the rest of the pipeline goes on.
+target's style test tracks gain and how much of their harmony they keep. With fewer than two
+usable labels there is nothing to learn: the model then has no directions, and the pipeline goes on.
 """
 
 from pathlib import Path
@@ -25,7 +25,7 @@ def main(stage: Stage) -> None:
     features = FeatureSet(Path("data/features"), audio)
     labels = choose_labels(params, features)
     if labels is None:
-        print(f"cyclegan: only the label {features.labels[0]}, nothing to convert to")
+        print("cyclegan: no two labels with tracks in every split, so nothing to convert between")
         model, scores = without_directions(params, audio), {}
         Path("metrics/cyclegan").mkdir(parents=True, exist_ok=True)  # DVC expects the output
     else:

@@ -25,7 +25,7 @@ def main(stage: Stage) -> None:
     task = train(stage, params, seed, lambda: LatentGANTask(params, features, vqvae, seed))
     model = task.trained()
     model.save(Path("models/latent_gan"), audio)
-    real = real_sets(features, vqvae.params.frames, "test", seed)
+    real = real_sets(features, vqvae, "test", seed)
     write_json(Path("metrics/latent_gan.json"), generated_scores(model, vqvae, real, seed))
 
 

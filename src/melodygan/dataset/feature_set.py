@@ -47,18 +47,16 @@ class FeatureSet:
             mel = shards[shard][row["start"] : row["start"] + row["frames"]]
             self._tracks.append(Track(row["track"], row["stem"], row["label"], row["split"], mel))
 
+    def has(self, split: str, label: str) -> bool:
+        """Whether a label has any track in a split."""
+        return bool(self._select(split, label, None))
+
     def tracks(self, split: str, label: str | None = None, stem: str | None = None) -> list[Track]:
         """Tracks of a split (train | validation | test), of one label or of all.
 
         Raises UserError when there are none: no consumer can go on without.
         """
-        chosen = [
-            track
-            for track in self._tracks
-            if track.split == split
-            and track.stem == (stem or self.stem)
-            and label in (None, track.label)
-        ]
+        chosen = self._select(split, label, stem)
         if not chosen:
             wanted = f" with label {label}" if label else ""
             raise UserError(
@@ -67,6 +65,15 @@ class FeatureSet:
                 "metrics/preprocess.json"
             )
         return chosen
+
+    def _select(self, split: str, label: str | None, stem: str | None) -> list[Track]:
+        return [
+            track
+            for track in self._tracks
+            if track.split == split
+            and track.stem == (stem or self.stem)
+            and label in (None, track.label)
+        ]
 
     def statistics(self, stem: str | None = None) -> tuple[float, float]:
         """Mean and standard deviation of the log-mel over the train split (ln units)."""

@@ -85,8 +85,17 @@ def write_clips(folder: Path, clips: list[Clip], vocoder: Vocoder, audio: MelCon
         path = folder / f"{clip.name}.wav"
         path.parent.mkdir(parents=True, exist_ok=True)
         soundfile.write(path, to_int16(samples / max(1.0, peak)), audio.sample_rate, "PCM_16")
-        row = {"name": clip.name, "kind": clip.kind, "track": clip.track, "source": clip.source}
-        rows.append(row | {"label": clip.label, "frames": len(clip.mel), "peak": round(peak, 4)})
+        rows.append(
+            {
+                "name": clip.name,
+                "kind": clip.kind,
+                "track": clip.track,
+                "source": clip.source,
+                "label": clip.label,
+                "frames": len(clip.mel),
+                "peak": round(peak, 4),
+            }
+        )
     write_rows(folder / "index.jsonl", sorted(rows, key=lambda row: str(row["name"])))
 
 

@@ -12,4 +12,4 @@ class GenerateParams:
 
     samples: Annotated[int, Range(ge=2)]  # clips from the latent GAN
     tracks: Annotated[int, Range(ge=1)]  # test tracks per label to convert and rebuild
-    seconds: Annotated[float, Range(gt=0)]  # of each, from its start
+    seconds: Annotated[float, Range(ge=3)]  # of each, from its start

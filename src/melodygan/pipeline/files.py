@@ -60,7 +60,7 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text("utf-8"))
     except FileNotFoundError:
         raise UserError(f"{path} is missing: run `dvc repro` to make it") from None
-    except json.JSONDecodeError as error:
+    except ValueError as error:  # not JSON, or not even UTF-8
         raise UserError(f"{path} is not JSON ({error}): delete it and run `dvc repro`") from None
 
 
@@ -69,7 +69,8 @@ def write_rows(path: Path, rows: Iterable[dict[str, Any]]) -> None:
     lines = [
         json.dumps(row, sort_keys=True, allow_nan=False, ensure_ascii=False) + "\n" for row in rows
     ]
-    write_atomic(path, "".join(lines).encode())
+    # a file name that is not UTF-8 arrives with lone surrogates, which UTF-8 cannot carry
+    write_atomic(path, "".join(lines).encode("utf-8", "backslashreplace"))
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
@@ -78,7 +79,7 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
         return [json.loads(line) for line in path.read_text("utf-8").split("\n") if line]
     except FileNotFoundError:
         raise UserError(f"{path} is missing: run `dvc repro` to make it") from None
-    except json.JSONDecodeError as error:
+    except ValueError as error:
         raise UserError(f"{path} is not JSON ({error}): delete it and run `dvc repro`") from None
 
 

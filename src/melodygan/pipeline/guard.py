@@ -2,7 +2,8 @@
 
 DVC reruns a stage when a declared dependency changes and hashes those dependencies after the
 command has ended. So an import that dvc.yaml does not name makes stale results look fresh, and
-code edited during a run is recorded as the code that ran. Both end here with an error.
+code, parameters or input files edited during a run are recorded as those that ran. All of these
+end here with an error.
 """
 
 import hashlib
@@ -15,6 +16,7 @@ import yaml
 
 from melodygan.pipeline.errors import UserError
 from melodygan.pipeline.files import digest, sha256_file
+from melodygan.pipeline.params import read_params
 
 CODE_FOLDERS = ("src", "stages")
 
@@ -31,6 +33,22 @@ def code_dependencies(stage: str) -> list[Path]:
     """The declared dependencies of `stage` that are code: files or folders in src/ and stages/."""
     paths = [Path(dep) for dep in stage_table(stage).get("deps", [])]
     return [path for path in paths if path.parts[0] in CODE_FOLDERS]
+
+
+def input_values(stage: str) -> dict[str, Any]:
+    """What else a user may edit while `stage` runs: its parameter groups and single input files.
+
+    Folders of data are left out: only other stages write them, and DVC runs one stage at a time.
+    """
+    table = stage_table(stage)
+    groups = {key.split(".")[0] for key in table.get("params", [])}
+    params = read_params() if groups else {}
+    files = [Path(dep) for dep in table.get("deps", [])]
+    return {f"{group} in params.yaml": params.get(group) for group in groups} | {
+        file.as_posix(): sha256_file(file)
+        for file in files
+        if file.parts[0] not in CODE_FOLDERS and file.is_file()
+    }
 
 
 def hash_code(paths: Iterable[Path]) -> dict[str, str]:
@@ -64,12 +82,13 @@ def loaded_files() -> set[str]:
 
 
 class Guard:
-    """Hashes the declared code when made, and holds what ran against it in `check`."""
+    """Notes the declared code and inputs when made, and holds what ran against them in `check`."""
 
     def __init__(self, stage: str) -> None:
         self.stage = stage
         self.paths = code_dependencies(stage)
         self.before = hash_code(self.paths)
+        self.inputs = input_values(stage)
         self._elsewhere: set[str] = set()
 
     @property
@@ -82,7 +101,7 @@ class Guard:
         self._elsewhere.update(files)
 
     def check(self) -> None:
-        """Raise UserError if undeclared repository code was imported or declared code changed."""
+        """Raise UserError for an undeclared import, or if code or inputs changed meanwhile."""
         loaded = loaded_files() | self._elsewhere
         undeclared = sorted(loaded - self.before.keys())
         if undeclared:
@@ -90,8 +109,13 @@ class Guard:
                 f"stage {self.stage} imported {', '.join(undeclared)} outside its deps: "
                 f"add the folder to stages.{self.stage}.deps in dvc.yaml"
             )
-        after = hash_code(self.paths)
-        changed = sorted(f for f in loaded if after.get(f) != self.before[f])
+        after, inputs = hash_code(self.paths), input_values(self.stage)
+        # a module that was not imported cannot have mattered; a data file beside it can have
+        used = loaded | {file for file in self.before if not file.endswith(".py")}
+        changed = sorted(
+            [file for file in used if after.get(file) != self.before[file]]
+            + [name for name in self.inputs if inputs.get(name) != self.inputs[name]]
+        )
         if changed:
             raise UserError(
                 f"stage {self.stage}: {', '.join(changed)} changed while the stage ran, so its "

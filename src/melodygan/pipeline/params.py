@@ -6,6 +6,7 @@ only place with values. Limits are written in the annotation: `lr: Annotated[flo
 
 import math
 import types
+from collections.abc import Iterable
 from dataclasses import dataclass, fields, is_dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -51,7 +52,7 @@ def read_params(path: Path = Path("params.yaml")) -> dict[str, Any]:
         value = YAML(typ="safe").load(path)
     except FileNotFoundError:
         raise UserError(f"{path} not found: run this in the repository's root folder") from None
-    except YAMLError as error:
+    except (YAMLError, ValueError) as error:  # ValueError: a date or number that cannot be
         where = str(error).replace("\n", " ")
         raise UserError(f"{path} is not valid YAML: {where}") from None
     if not isinstance(value, dict):
@@ -88,7 +89,7 @@ def parse(cls: type[T], value: Any, key: str, file: str = "params.yaml") -> T:
     names = [field.name for field in fields(cls)]  # type: ignore[arg-type]
     for name in value:
         if name not in names:
-            raise UserError(f"{file}: unknown key {key}.{name}{_hint(str(name), names)}")
+            raise UserError(f"{file}: unknown key {key}.{_shown(name)}{_hint(str(name), names)}")
     for name in names:
         if name not in value:
             raise UserError(f"{file}: {key}.{name} is missing")
@@ -130,7 +131,7 @@ def _check_scalar(hint: type, value: Any, key: str, file: str, limits: tuple[Any
     if not right_type or (isinstance(value, bool) and hint is not bool):
         raise UserError(f"{file}: {key} must be {words[hint]}, not {value!r}")
     if hint is float:
-        value = float(value)
+        value = _as_float(value)
         if not math.isfinite(value):
             raise UserError(f"{file}: {key} must be finite, not {value!r}")
     for limit in limits:
@@ -140,6 +141,19 @@ def _check_scalar(hint: type, value: Any, key: str, file: str, limits: tuple[Any
     return value
 
 
-def _hint(name: str, known: Any) -> str:
-    close = get_close_matches(name, list(known), n=1)
-    return f" (did you mean `{close[0]}`?)" if close else f" (known: {', '.join(known)})"
+def _as_float(value: float) -> float:
+    try:
+        return float(value)
+    except OverflowError:  # a whole number beyond the largest float
+        return math.inf if value > 0 else -math.inf
+
+
+def _hint(name: str, known: Iterable[Any]) -> str:
+    names = [_shown(key) for key in known]
+    close = get_close_matches(name, names, n=1)
+    return f" (did you mean `{close[0]}`?)" if close else f" (known: {', '.join(names)})"
+
+
+def _shown(name: Any) -> str:
+    """A key as one line of a message: YAML allows line breaks and numbers in keys."""
+    return str(name) if str(name).isprintable() else repr(name)

@@ -13,7 +13,6 @@ import yaml
 from melodygan.pipeline.errors import UserError
 from melodygan.pipeline.files import digest
 from melodygan.pipeline.guard import CODE_FOLDERS, Guard, file_digest_of_inputs, stage_table
-from melodygan.pipeline.runtime import Runtime
 
 _MARK = "MELODYGAN_STAGE_PROCESS"
 
@@ -24,6 +23,17 @@ class Stage:
     def __init__(self, name: str) -> None:
         self.name = name
         self.guard = Guard(name)
+        self._afterwards: list[Callable[[], None]] = []
+
+    def when_done(self, action: Callable[[], None]) -> None:
+        """Have `run` call `action` once the outputs are written and the guard agrees to them."""
+        self._afterwards.append(action)
+
+    def succeed(self) -> None:
+        """End the stage: check the guard, then do what `when_done` was given."""
+        self.guard.check()
+        for action in self._afterwards:
+            action()
 
     def fingerprint(self, params: Any) -> str:
         """Digest of everything a result may depend on: parameters, input data, and code.
@@ -55,7 +65,7 @@ def run(main: Callable[[Stage], None]) -> NoReturn:
         _die_with_parent()
         stage = Stage(name)
         main(stage)
-        stage.guard.check()
+        stage.succeed()
     except UserError as error:
         sys.stdout.flush()
         sys.exit(f"{name}: {error}")
@@ -63,25 +73,27 @@ def run(main: Callable[[Stage], None]) -> NoReturn:
 
 
 def _enter_checkout() -> None:
-    """Start again with ./src first on the path and one set of thread limits.
+    """Start again with ./src first on the path and libraries limited to one thread.
 
     Experiments run in temporary checkouts, while an editable install points at the main one:
     without this they would run the main checkout's code. Thread limits and the hash seed are
-    read when libraries load, so they cannot be set later.
+    read when libraries load, so they cannot be set later. One thread, since the last bits of a
+    matrix product depend on their number: a track's result must be the same in a worker process,
+    in this one, and on another machine. Training gives torch more with `start_device`.
     """
     source = str(Path("src").resolve())
     if os.environ.get(_MARK) == source:
         return
-    threads = str(Runtime.read().thread_count)
     old = os.environ.get("PYTHONPATH")
     environment = os.environ | {
         _MARK: source,
         "PYTHONPATH": source + (os.pathsep + old if old else ""),
         "PYTHONHASHSEED": "0",
-        "OMP_NUM_THREADS": threads,
-        "OPENBLAS_NUM_THREADS": threads,
-        "MKL_NUM_THREADS": threads,
-        "NUMBA_NUM_THREADS": threads,
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+        "MKL_NUM_THREADS": "1",
+        "NUMBA_NUM_THREADS": "1",
+        "CUBLAS_WORKSPACE_CONFIG": ":4096:8",  # without it cuBLAS is not deterministic
         # idle threads that spin cost the other core more than they gain when stages share a machine
         "OMP_WAIT_POLICY": "PASSIVE",
     }

@@ -8,7 +8,7 @@ new track costs one track's work, and what was done before a kill stays done.
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,21 +48,22 @@ def map_tracks(stage: Stage, jobs: Sequence[Job], work: Work, params: Any) -> di
     root.mkdir(parents=True, exist_ok=True)
     common = digest({"params": params, "code": stage.guard.code})
     folders = {job.track: root / digest([common, job.content]) for job in jobs}
-    missing = [job for job in jobs if not folders[job.track].exists()]
-    for track in folders.keys() - {job.track for job in missing}:
-        os.utime(folders[track])  # `melodygan prune` removes the longest unused first
-    for files in _progress(stage.name, _run(missing, folders, work), len(missing), len(jobs)):
+    # by folder: tracks with one content are done once
+    missing = {folders[job.track]: job for job in jobs if not folders[job.track].exists()}
+    for folder in set(folders.values()) - missing.keys():
+        os.utime(folder)  # `melodygan prune` removes the longest unused first
+    for files in _progress(stage.name, _run(missing, work), len(missing), len(jobs)):
         stage.guard.add(files)
     return folders
 
 
-def _run(jobs: Sequence[Job], folders: dict[str, Path], work: Work) -> Iterator[set[str]]:
+def _run(jobs: Mapping[Path, Job], work: Work) -> Iterator[set[str]]:
     workers = min(Runtime.read().worker_count, len(jobs))
     if workers <= 1:
-        return (_once(folders[job.track], work, job.arguments) for job in jobs)
+        return (_once(folder, work, job.arguments) for folder, job in jobs.items())
     with joblib.parallel_config(backend="loky", inner_max_num_threads=1):
         parallel = joblib.Parallel(n_jobs=workers, return_as="generator_unordered")
-        return parallel(joblib.delayed(_once)(folders[j.track], work, j.arguments) for j in jobs)
+        return parallel(joblib.delayed(_once)(f, work, job.arguments) for f, job in jobs.items())
 
 
 def _once(folder: Path, work: Work, arguments: tuple[Any, ...]) -> set[str]:
@@ -71,8 +72,11 @@ def _once(folder: Path, work: Work, arguments: tuple[Any, ...]) -> set[str]:
     temporary.mkdir()
     try:
         work(temporary, *arguments)
-        if not folder.exists():  # two tracks with one content may finish side by side
+        try:
             temporary.rename(folder)
+        except OSError:
+            if not folder.is_dir():  # else an experiment that runs beside this one was faster
+                raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return loaded_files()

@@ -6,6 +6,8 @@ Every function takes embeddings, float64 arrays of shape (clips, dimensions), an
 import numpy as np
 from numpy.typing import NDArray
 
+from melodygan.pipeline.errors import UserError
+
 Matrix = NDArray[np.float64]
 
 
@@ -63,7 +65,13 @@ def memorisation(generated: Matrix, train: Matrix, held_out: Matrix) -> float:
     def nearest(clips: Matrix) -> float:
         return float(np.median(np.sqrt(_square_distances(clips, train).min(1))))
 
-    return nearest(generated) / nearest(held_out)
+    scale = nearest(held_out)
+    if scale == 0:
+        raise UserError(
+            "every held-out clip is also a training clip: remove duplicate tracks from "
+            "data/sources.yaml and run `melodygan lock`"
+        )
+    return nearest(generated) / scale
 
 
 def _square_distances(a: Matrix, b: Matrix) -> Matrix:

@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from melodygan.pipeline.errors import UserError
 from melodygan.scores.distances import coverage, frechet_distance, kernel_distance, memorisation
 from melodygan.scores.embedding import Embedding, describe
 
@@ -16,46 +17,53 @@ class RealSets:
     The embedding is fitted to the training clips. Distances are to the held-out clips, so that a
     generator that copies the training data scores no better than the floor, which is the training
     data itself. Sets of equal size (at most `count`) are compared, because the Frechet distance
-    depends on it.
+    depends on it. copies: what a generator that repeats its training data would make; cut
+    anywhere, not only where `train` was cut.
     """
 
-    def __init__(self, train: Float, held_out: Float, seed: int, count: int | None = None) -> None:
+    def __init__(
+        self, train: Float, held_out: Float, copies: Float, seed: int, count: int | None = None
+    ) -> None:
         features = describe(train)
         self.embedding = Embedding.fit(features)
         self.train = self.embedding.apply(features)
         rng = np.random.default_rng(seed)
-        self.count = min(len(train), len(held_out), count or len(train))
+        self.count = min(len(train), len(held_out), len(copies), count or len(train))
+        if self.count < 2:
+            raise UserError(
+                "too few clips for set distances: add training and held-out tracks, or raise "
+                "generate.samples in params.yaml"
+            )
         chosen = np.sort(rng.permutation(len(held_out))[: self.count])
         self.held_out = self.embedding.apply(describe(held_out[chosen]))
-        self.floor = self.train[rng.permutation(len(train))[: self.count]]
-        self.noise = self.embedding.apply(describe(_noise(train, self.count, rng)))
+        noise = _noise(train, self.count, rng)
+        self.anchors = {
+            "floor": self.train[rng.permutation(len(train))[: self.count]],
+            "copies": self.embedding.apply(describe(copies[: self.count])),
+            "noise": self.embedding.apply(describe(noise)),
+        }
 
     def scores(self, generated: Float) -> Scores:
         """Scores of generated clips (clips, n_mels, frames); uses the first `count` of them.
 
-        Each has `value`, `floor` (real training clips in the generator's place; for memorisation
-        held-out real clips) and `noise` (coloured noise with the training data's mean spectrum).
-        `memorisation` also has `copies`: what a generator that copies the training data gets.
+        Each has `value` and three anchors: `floor` (real training clips in the generator's place;
+        for memorisation held-out real clips, by definition 1), `copies` (see the class) and
+        `noise` (with the training data's mean and spread in each band).
         """
-        value = self.embedding.apply(describe(generated[: self.count]))
+        rows = {"value": self.embedding.apply(describe(generated[: self.count])), **self.anchors}
         result = {
-            name: {key: score(clips, self.held_out) for key, clips in self._rows(value)}
+            name: {key: score(clips, self.held_out) for key, clips in rows.items()}
             for name, score in [
                 ("frechet_distance", frechet_distance),
                 ("kernel_distance", kernel_distance),
                 ("coverage", coverage),
             ]
         }
+        rows["floor"] = self.held_out
         result["memorisation"] = {
-            "value": memorisation(value, self.train, self.held_out),
-            "floor": 1.0,
-            "noise": memorisation(self.noise, self.train, self.held_out),
-            "copies": memorisation(self.floor, self.train, self.held_out),
+            key: memorisation(clips, self.train, self.held_out) for key, clips in rows.items()
         }
         return result
-
-    def _rows(self, value: NDArray[np.float64]) -> list[tuple[str, NDArray[np.float64]]]:
-        return [("value", value), ("floor", self.floor), ("noise", self.noise)]
 
 
 def _noise(train: Float, count: int, rng: np.random.Generator) -> Float:

@@ -2,6 +2,7 @@
 
 import fcntl
 import shutil
+import zipfile
 from pathlib import Path
 from typing import Any, Self
 
@@ -49,9 +50,13 @@ class Checkpoints:
         """The newest readable checkpoint on the CPU, or None; loading never runs pickled code."""
         for path in reversed(self._files()):
             try:
+                with zipfile.ZipFile(path) as archive:  # torch itself does not look at checksums
+                    if broken := archive.testzip():
+                        raise zipfile.BadZipFile(f"wrong checksum of {broken}")
                 return torch.load(path, map_location="cpu", weights_only=True)
-            except (RuntimeError, EOFError, OSError, ValueError) as error:
+            except (zipfile.BadZipFile, RuntimeError, OSError, EOFError, ValueError) as error:
                 print(f"checkpoint {path.name} is unreadable ({error}): trying an older one")
+                path.unlink()  # else it would count as one of the newest two
         return None
 
     def clear(self) -> None:

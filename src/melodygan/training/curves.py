@@ -37,4 +37,5 @@ class Curves:
 
     @staticmethod
     def _line(first: Row, row: Row) -> str:
-        return "\t".join(f"{row[column]:.6g}" for column in first) + "\n"
+        values = [f"{row[column]:.6g}" for column in first if column != "step"]
+        return "\t".join([f"{row['step']:.0f}", *values]) + "\n"

@@ -45,7 +45,10 @@ def train(stage: Stage, settings: TrainSettings, seed: int, make: Callable[[], T
     torch.manual_seed(seed)
     task = make()
     state = _State(task, device, Curves(Path("metrics") / stage.name))
-    fingerprint = stage.fingerprint({"settings": asdict(settings), "seed": seed})
+    # with the precision, so that its change, the remedy for a loss that overflows, starts afresh
+    fingerprint = stage.fingerprint(
+        {"settings": asdict(settings), "seed": seed, "precision": runtime.precision}
+    )
     with Checkpoints(stage.name, fingerprint) as checkpoints:
         state.load(checkpoints.load())
         if state.step:
@@ -57,14 +60,14 @@ def train(stage: Stage, settings: TrainSettings, seed: int, make: Callable[[], T
             state.step += 1
             _log(state, logs, stage.name, final=state.step == settings.steps)
             if state.step % settings.validate_every == 0 or state.step == settings.steps:
-                _validate(state, settings)
+                _validate(state, settings, stage.name)
             progress.show(state)
             if time.monotonic() - saved >= runtime.checkpoint_seconds:
                 checkpoints.save(state.step, state.dump())
                 saved = time.monotonic()
         progress.close(state)
         state.adopt_best()
-        checkpoints.clear()
+    stage.when_done(checkpoints.clear)  # a kill between here and the last output costs little
     return task
 
 
@@ -186,15 +189,10 @@ def _average(average: nn.Module, network: nn.Module, decay: float, step: int) ->
         kept.copy_(buffer)
 
 
-def _log(state: _State, logs: dict[str, Tensor], name: str, final: bool) -> None:
+def _log(state: _State, logs: dict[str, Tensor], stage: str, final: bool) -> None:
     """Average LOG_EVERY steps into a row; a loss that is not finite ends the run here."""
     values = {key: float(value) for key, value in logs.items()}
-    for key, value in values.items():
-        if not math.isfinite(value):
-            raise UserError(
-                f"{key} became {value} at step {state.step}: lower {name}.lr, or set "
-                "runtime.precision to fp32"
-            )
+    _require_finite(values, state.step, stage)
     state.pending.append(values)
     if len(state.pending) == LOG_EVERY or final:
         means = {k: float(np.mean([row[k] for row in state.pending])) for k in values}
@@ -202,8 +200,23 @@ def _log(state: _State, logs: dict[str, Tensor], name: str, final: bool) -> None
         state.pending = []
 
 
-def _validate(state: _State, settings: TrainSettings) -> None:
+def _require_finite(values: dict[str, float], step: int, stage: str) -> None:
+    for key, value in values.items():
+        if not math.isfinite(value):
+            raise UserError(
+                f"{key} became {value} at step {step}: lower {stage}.lr, or set "
+                "runtime.precision to fp32"
+            )
+
+
+def _validate(state: _State, settings: TrainSettings, stage: str) -> None:
     task = state.task
+    # no loss has seen the latest weights yet, and scores of broken ones fail in ways of their own
+    norms = {
+        f"norm of {name}": float(nn.utils.get_total_norm(network.parameters()))
+        for name, network in task.networks.items()
+    }
+    _require_finite(norms, state.step, stage)
     training = {name: _copy(task.networks[name]) for name in state.average}
     for name, average in state.average.items():
         task.networks[name].load_state_dict(average.state_dict())
@@ -215,6 +228,7 @@ def _validate(state: _State, settings: TrainSettings) -> None:
         network.train()
     for name, weights in training.items():
         task.networks[name].load_state_dict(weights)
+    _require_finite(scores, state.step, stage)
     state.curves.add("validation", state.step, scores)
     if task.score is None:
         return

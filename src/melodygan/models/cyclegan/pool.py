@@ -20,14 +20,14 @@ class ImagePool:
         if self.size == 0:
             return images
         answers = []
-        for image in images.detach().clone():
+        for image in images.detach():
             if len(self.images) < self.size:
-                self.images.append(image)
+                self.images.append(image.clone())
                 answers.append(image)
             elif torch.rand(()) < 0.5:
                 place = int(torch.randint(self.size, ()))
                 answers.append(self.images[place])
-                self.images[place] = image
+                self.images[place] = image.clone()
             else:
                 answers.append(image)
         return torch.stack(answers)

@@ -14,7 +14,8 @@ Float = NDArray[np.float32]
 CLIP = 128  # frames of a clip that the classifier judges
 HOP = 64
 TRAIN_CLIPS = 512  # per label, at most
-SECONDS = 30  # of each held-out track, from its start
+TRACKS = 8  # held-out tracks per label, at most
+SECONDS = 30  # of each, from its start
 
 Scores = dict[str, dict[str, dict[str, float]]]
 
@@ -40,7 +41,7 @@ class ConversionScorer:
         self.classifier = StyleClassifier(clips)
         frames = round(SECONDS * features.audio.frame_rate)
         self.tracks = {
-            label: [_start(track, frames) for track in features.tracks(split, label)]
+            label: [_start(track, frames) for track in features.tracks(split, label)[:TRACKS]]
             for label in labels
         }
         self.seed = seed

@@ -117,19 +117,22 @@ def _against(scores: Tensor, target: float) -> Tensor:
 
 
 def choose_labels(params: CycleGANParams, features: FeatureSet) -> tuple[str, str] | None:
-    """The two labels to learn, or None when the data has only one.
+    """The two labels to learn, or None when fewer than two have a track in every split.
 
-    Without names in params, the two labels with most training tracks, in alphabetical order.
-    Raises UserError for a named label without training tracks.
+    Without names in params, those with most training tracks, in alphabetical order.
+    Raises UserError for a named label that lacks a split.
     """
     if params.labels:
         for label in params.labels:
-            features.tracks("train", label)
+            for split in ("train", "validation", "test"):
+                features.tracks(split, label)
         first, second = params.labels
         return first, second
-    counts: dict[str, int] = {}
-    for track in features.tracks("train"):
-        counts[track.label] = counts.get(track.label, 0) + 1
+    counts = {
+        label: sum(track.label == label for track in features.tracks("train"))
+        for label in features.labels
+        if all(features.has(split, label) for split in ("train", "validation", "test"))
+    }
     if len(counts) < 2:
         return None
     first, second = sorted(sorted(counts, key=lambda label: (-counts[label], label))[:2])

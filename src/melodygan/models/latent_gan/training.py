@@ -15,8 +15,9 @@ from melodygan.models.vqvae.model import TrainedVQVAE
 from melodygan.scores.sets import RealSets, Scores
 from melodygan.training.task import Batch, Task, Update
 
-CLIPS = 256  # real clips per set, at most, spread evenly over the tracks
-CLIP_HOP = 64  # frames between them
+CLIPS = 256  # clips per compared set, at most, spread evenly over the tracks
+TRAIN_CLIPS = 4096  # training clips among which a copied one is looked for, at most
+CLIP_HOP = 64  # frames between clips
 
 
 class LatentGANTask(Task):
@@ -41,7 +42,7 @@ class LatentGANTask(Task):
             name: torch.optim.Adam(network.parameters(), params.lr, betas=(0.0, 0.99))
             for name, network in self.networks.items()
         }
-        self.real = real_sets(features, vqvae.params.frames, "validation", seed)
+        self.real = real_sets(features, vqvae, "validation", seed)
 
     def batch(self, rng: np.random.Generator) -> Batch:
         """Random crops of the training tracks' latents, standardised."""
@@ -58,7 +59,8 @@ class LatentGANTask(Task):
         """Discriminator, then generator."""
         real = batch["latents"]
         noise = torch.randn(len(real), self.params.noise_dim, device=real.device)
-        fake = self.generator(noise).detach()
+        with torch.no_grad():
+            fake = self.generator(noise)
         penalise = self.params.penalty > 0 and step % self.params.penalty_every == 0
         real, fake = real.requires_grad_(penalise), fake.requires_grad_(penalise)
         on_real, on_fake = self.discriminator(real), self.discriminator(fake)
@@ -91,13 +93,19 @@ def generated_scores(
     return real.scores(model.sample(vqvae, real.count, seed).numpy())
 
 
-def real_sets(features: FeatureSet, frames: int, held_out: str, seed: int) -> RealSets:
-    """Real clips of training tracks and of the split `held_out`."""
-    train, other = (
-        Patches(features.tracks(split), frames).regular(CLIP_HOP, CLIPS)
-        for split in ("train", held_out)
+def real_sets(features: FeatureSet, vqvae: TrainedVQVAE, held_out: str, seed: int) -> RealSets:
+    """Real clips of training tracks and of the split `held_out`.
+
+    Its copies are training patches through the VQ-VAE: what the decoder would make of memorised
+    latents, and so the best that a generator of latents can do about the training data.
+    """
+    frames = vqvae.params.frames
+    train, other = (Patches(features.tracks(split), frames) for split in ("train", held_out))
+    patches = torch.from_numpy(train.random(CLIPS, np.random.default_rng(seed)))
+    copies = torch.cat([vqvae.decode(vqvae.encode(part)) for part in patches.split(16)])
+    return RealSets(
+        train.regular(CLIP_HOP, TRAIN_CLIPS), other.regular(CLIP_HOP, CLIPS), copies.numpy(), seed
     )
-    return RealSets(train, other, seed)
 
 
 def _encode_tracks(features: FeatureSet, vqvae: TrainedVQVAE) -> list[Tensor]:

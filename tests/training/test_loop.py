@@ -1,0 +1,255 @@
+"""The training loop: exact resume, best weights, averages, early stop, clear failures."""
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from melodygan.pipeline.errors import UserError
+from melodygan.training.settings import TrainSettings
+from melodygan.training.task import Batch, Task, Update
+
+Workspace = Any  # the fixture's class, in conftest.py
+
+
+class SlideTask(Task):
+    """One weight that falls by lr x factor per step, so that everything can be told in advance."""
+
+    def __init__(self, settings: TrainSettings) -> None:
+        self.network = nn.Linear(1, 1, bias=False)
+        nn.init.zeros_(self.network.weight)
+        self.networks = {"slide": self.network}
+        self.optimisers = {"slide": torch.optim.SGD(self.network.parameters(), settings.lr)}
+        self.seen: list[float] = []
+
+    @property
+    def weight(self) -> float:
+        return float(self.network.weight.detach())
+
+    def batch(self, rng: np.random.Generator) -> Batch:
+        return {"x": torch.ones(1, 1)}
+
+    def updates(self, batch: Batch, step: int) -> Iterator[Update]:
+        yield Update("slide", self.network(batch["x"]).sum())
+
+    def validate(self) -> dict[str, float]:
+        self.seen.append(self.weight)
+        return {"distance": abs(self.weight + 2)}
+
+
+def test_the_loss_falls(workspace: Workspace) -> None:
+    workspace.train("line", lr=0.1, steps=60)
+    losses = [row["line_loss"] for row in workspace.curve("train")]
+    assert len(losses) == 6
+    assert losses[-1] < 0.1 * losses[0]
+
+
+@pytest.mark.parametrize("kind", ["line", "pair"])
+def test_one_seed_gives_the_same_bytes_and_another_gives_others(
+    make_workspace: Callable[[str], Workspace], kind: str
+) -> None:
+    results = []
+    for name, seed in [("a", 0), ("b", 0), ("c", 1)]:
+        space = make_workspace(name)
+        results.append(space.result(space.train(kind, seed=seed)))
+    assert results[0] == results[1]
+    assert results[0]["weights"] != results[2]["weights"]
+
+
+def test_a_run_that_is_killed_ends_in_the_bytes_of_an_uninterrupted_one(
+    make_workspace: Callable[[str], Workspace], capsys: pytest.CaptureFixture[str]
+) -> None:
+    space = make_workspace("whole")
+    whole = space.result(space.train("pair"))
+    space = make_workspace("killed")
+    (space.folder / "kill-27").touch()
+    command = [sys.executable, space.script, str(space.folder), "pair"]
+    assert subprocess.run(command, check=False).returncode == -9
+    (space.folder / "kill-27").unlink()
+    resumed = space.result(space.train("pair"))
+    assert "resuming at step 27 of 40" in capsys.readouterr().out
+    assert resumed == whole
+
+
+@pytest.mark.parametrize("step", [1, 10, 11, 39])
+def test_a_run_can_be_resumed_from_any_step(
+    make_workspace: Callable[[str], Workspace], step: int
+) -> None:
+    space = make_workspace("whole")
+    whole = space.result(space.train("line"))
+    space = make_workspace("interrupted")
+    space.interrupt("line", step)
+    assert space.result(space.train("line")) == whole
+
+
+@pytest.mark.parametrize("damage", ["truncated", "flipped", "garbage", "empty"])
+def test_a_damaged_newest_checkpoint_falls_back_to_the_older_one(
+    make_workspace: Callable[[str], Workspace], damage: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    space = make_workspace("whole")
+    whole = space.result(space.train("pair"))
+    space = make_workspace("damaged")
+    space.interrupt("pair", 20)
+    older, newest = space.checkpoints()
+    content = newest.read_bytes()
+    at = len(content) // 2
+    flipped = (
+        content[:at] + bytes(255 - byte for byte in content[at : at + 512]) + content[at + 512 :]
+    )
+    kinds = {"truncated": flipped[:at], "flipped": flipped, "garbage": b"no zip", "empty": b""}
+    newest.write_bytes(kinds[damage])
+    capsys.readouterr()
+    assert space.result(space.train("pair")) == whole
+    said = capsys.readouterr().out
+    assert f"{newest.name} is unreadable" in said
+    assert f"resuming at step {int(older.stem[-9:])} of 40" in said
+
+
+def test_only_the_same_run_is_resumed(
+    workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    workspace.interrupt("line", 20)
+    capsys.readouterr()
+    workspace.train("line", lr=0.01)
+    workspace.train("line", seed=1)
+    workspace.train("line", steps=39)
+    workspace.set("precision: fp32", "precision: bf16")
+    workspace.train("line")
+    assert "resuming" not in capsys.readouterr().out
+    workspace.set("precision: bf16", "precision: fp32")
+    workspace.train("line")
+    assert "resuming at step 20 of 40" in capsys.readouterr().out
+
+
+def test_checkpoints_stay_until_the_whole_stage_has_succeeded(workspace: Workspace) -> None:
+    workspace.train("line")
+    assert workspace.checkpoints(), "a kill while the stage scores its model must cost no training"
+    workspace.stage.succeed()
+    assert not workspace.checkpoints()
+
+
+def test_few_checkpoints_are_written_when_seconds_say_so(workspace: Workspace) -> None:
+    workspace.set("checkpoint_seconds: 0", "checkpoint_seconds: 1000")
+    workspace.train("line")
+    assert not workspace.checkpoints()
+
+
+def one_line(space: Workspace, make: Any) -> str:
+    with pytest.raises(UserError) as error:
+        space.train(make)
+    assert len(str(error.value).splitlines()) == 1
+    return str(error.value)
+
+
+def test_a_loss_that_is_not_a_number_ends_the_run_with_the_remedy(workspace: Workspace) -> None:
+    class Broken(SlideTask):
+        def updates(self, batch: Batch, step: int) -> Iterator[Update]:
+            loss = self.network(batch["x"]).sum()
+            yield Update("slide", loss * float("nan") if step == 5 else loss)
+
+    line = one_line(workspace, Broken)
+    assert "slide_loss became nan at step 6" in line and "lower toy.lr" in line
+
+
+def test_weights_that_overflow_in_the_last_update_are_not_handed_out(workspace: Workspace) -> None:
+    class Broken(SlideTask):
+        def lr_factor(self, progress: float) -> float:
+            return float("inf") if progress >= 39 / 40 else 1.0
+
+    assert "norm of slide became inf at step 40" in one_line(workspace, Broken)
+
+
+def test_a_score_that_is_not_a_number_ends_the_run(workspace: Workspace) -> None:
+    class Broken(SlideTask):
+        def validate(self) -> dict[str, float]:
+            return {"distance": float("nan")}
+
+    assert "distance became nan at step 10" in one_line(workspace, Broken)
+
+
+class BestTask(SlideTask):
+    score = "distance"
+
+
+def test_the_weights_of_the_best_score_are_kept(workspace: Workspace) -> None:
+    """The weight passes -2, where the distance is least, at step 20 of 40."""
+    task = workspace.train(BestTask, lr=0.1)
+    assert task.weight == pytest.approx(-2)
+    assert [row["distance"] for row in workspace.curve("validation")] == pytest.approx(
+        [1, 0, 1, 2], abs=1e-5
+    )
+
+
+def test_without_a_score_the_last_weights_are_kept(workspace: Workspace) -> None:
+    assert workspace.train(SlideTask, lr=0.1).weight == pytest.approx(-4)
+
+
+def test_patience_ends_the_run_after_so_many_validations_without_a_better_score(
+    workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    task = workspace.train(BestTask, lr=0.1, steps=1000, patience=3)
+    assert [row["step"] for row in workspace.curve("validation")] == [10, 20, 30, 40, 50]
+    assert task.weight == pytest.approx(-2)
+    assert "50 steps, best distance" in (said := capsys.readouterr().out)
+    assert "stopped early" in said
+
+
+def test_learning_rates_follow_the_factor_also_after_a_resume(
+    make_workspace: Callable[[str], Workspace],
+) -> None:
+    class Decaying(SlideTask):
+        def lr_factor(self, progress: float) -> float:
+            return 1.0 - progress
+
+    assert make_workspace("a").train(Decaying, lr=0.1).weight == pytest.approx(
+        -0.1 * sum(1 - step / 40 for step in range(40))
+    )
+
+
+def test_the_average_is_what_is_validated_and_kept_and_training_goes_on_without_it(
+    workspace: Workspace,
+) -> None:
+    class Averaged(SlideTask):
+        averaged = ("slide",)
+        average_decay = 0.8
+
+    task = workspace.train(Averaged, lr=1.0)
+    weight, mean, expected = 0.0, 0.0, {}
+    for step in range(40):
+        weight -= 1.0
+        decay = min(0.8, (1 + step) / (10 + step))
+        mean = decay * mean + (1 - decay) * weight
+        expected[step + 1] = mean
+    assert task.seen == pytest.approx([expected[step] for step in (10, 20, 30, 40)], rel=1e-5)
+    assert task.weight == pytest.approx(mean, rel=1e-5)
+
+
+def test_gradients_are_clipped_to_the_tasks_norm(workspace: Workspace) -> None:
+    class Clipped(SlideTask):
+        clip = 0.25
+
+    assert workspace.train(Clipped, lr=0.1).weight == pytest.approx(-40 * 0.1 * 0.25, rel=1e-4)
+
+
+def test_how_often_one_validates_does_not_change_what_is_learnt(
+    make_workspace: Callable[[str], Workspace],
+) -> None:
+    results = []
+    for every in (1, 40):
+        space = make_workspace(f"every-{every}")
+        results.append(space.result(space.train("pair", validate_every=every)))
+    assert results[0]["weights"] == results[1]["weights"]
+    assert results[0]["train.tsv"] == results[1]["train.tsv"]
+
+
+def test_a_machine_without_a_gpu_says_so(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    workspace.set("device: cpu", "device: cuda")
+    assert "runtime.device is cuda, but torch finds no GPU" in one_line(workspace, SlideTask)

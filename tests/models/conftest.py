@@ -14,7 +14,7 @@ from melodygan.pipeline.files import write_json, write_rows
 AUDIO = MelConfig(
     sample_rate=8000, n_fft=256, hop_length=64, win_length=256, n_mels=32, fmin=0.0, fmax=4000.0
 )
-FRAMES = 320
+FRAMES = 640
 RUNTIME = """
 seed: 0
 runtime: {device: cpu, precision: fp32, threads: 1, workers: 1, checkpoint_seconds: 1000}
@@ -74,16 +74,12 @@ def make_features(folder: Path, labels: list[str]) -> FeatureSet:
 
 
 def _mel(label: str, rng: np.random.Generator) -> np.ndarray:
-    """Drone: held notes that change now and then. Beat: broad-band strokes in a fixed pulse."""
+    """A tune in steady time. Drone: held, thin notes. Beat: the notes are struck, and broad."""
     time, band = np.arange(FRAMES)[:, None], np.arange(AUDIO.n_mels)[None, :]
+    notes = np.repeat(rng.integers(4, 24, FRAMES // 16), 16)[:, None]
     if label == "drone":
-        notes = np.repeat(rng.integers(2, 14, FRAMES // 40), 40)[:, None]
-        loud = sum(np.exp(-(((band - k * notes) / 0.8) ** 2)) / k for k in (1, 2))
+        loud = np.exp(-(((band - notes) / 1.0) ** 2))
     else:
-        period = rng.integers(14, 20)
-        decay = np.exp(-((time + rng.integers(period)) % period) / 4.0)
-        loud = decay * np.exp(-band / rng.uniform(10, 20))
-    mel = (
-        LOG_SILENCE + 11.0 * np.clip(loud, 0, 1) + 0.3 * rng.standard_normal((FRAMES, AUDIO.n_mels))
-    )
+        loud = np.exp(-(time % 16) / 5.0) * np.exp(-np.abs(band - notes) / 6.0)
+    mel = LOG_SILENCE + 11.0 * loud + 0.3 * rng.standard_normal((FRAMES, AUDIO.n_mels))
     return np.maximum(mel, LOG_SILENCE).astype(np.float32)

@@ -19,6 +19,7 @@ def save_model(
     tensors = {name: value.detach().cpu().contiguous() for name, value in weights.items()}
     with atomic_dir(folder) as temporary:
         save_file(tensors, temporary / "weights.safetensors")
+        (temporary / "weights.safetensors").chmod(0o644)  # it is written for the owner alone
         write_json(temporary / "config.json", config | {"audio": audio.as_dict()})
 
 

@@ -1,12 +1,25 @@
 """MagNet: the linear magnitude behind a log-mel, as a correction of the least-squares guess."""
 
-import math
-
 import torch
 from torch import Tensor, nn
 
-from melodygan.audio.griffin_lim import mel_to_magnitude
-from melodygan.audio.mel import MelConfig
+from melodygan.audio.griffin_lim import match_mel, mel_to_magnitude
+from melodygan.audio.mel import MelConfig, mel_filterbank
+
+PRIOR_ROUNDS = 5  # of mel correction; more change the guess by less than 0.1 %
+
+
+def log_prior(log_mel: Tensor, config: MelConfig) -> Tensor:
+    """Natural log of the guess that needs no training: pinv of the mel, corrected to have the mel.
+
+    (batch, n_mels, frames) -> (batch, bins, frames). Above the centre of the highest mel filter
+    the level there is held: the network starts near the truth where the mel is blind. Not so
+    below the lowest one, where music without offset has nothing.
+    """
+    highest = int(mel_filterbank(config)[-1].argmax())
+    guess = mel_to_magnitude(log_mel, config)
+    guess = guess[:, torch.arange(config.n_bins).clamp_max(highest)]
+    return match_mel(guess, log_mel, config, PRIOR_ROUNDS).log()
 
 
 class ConvNeXtBlock(nn.Module):
@@ -28,23 +41,29 @@ class ConvNeXtBlock(nn.Module):
 
 
 class MagNet(nn.Module):
-    """Log-mel (batch, n_mels, frames) -> natural log of the linear magnitude (.., bins, ..).
+    """Log-mel and prior in, natural log of the linear magnitude out.
 
-    The head starts at zero, so an untrained network answers log(pinv(mel)): what is learned is
-    only what the mel has lost. mean, std: of the training log-mel, stored with the weights.
+    The head starts at zero, so an untrained network answers the prior: what is learned is only
+    what the mel has lost. mean, std: of the training log-mel (ln units), kept with the weights.
     """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, audio: MelConfig, channels: int, blocks: int, floor: float) -> None:
+    def __init__(
+        self, audio: MelConfig, channels: int, blocks: int, mean: float = 0.0, std: float = 1.0
+    ) -> None:
         super().__init__()
-        self.audio, self.log_floor = audio, math.log(floor)
-        self.register_buffer("mean", torch.tensor(0.0))
-        self.register_buffer("std", torch.tensor(1.0))
+        self.register_buffer("mean", torch.tensor(mean))
+        self.register_buffer("std", torch.tensor(std))
         self.enter = nn.Conv1d(audio.n_mels, channels, 7, padding=3)
         self.blocks = nn.Sequential(*[ConvNeXtBlock(channels) for _ in range(blocks)])
         self.norm = nn.LayerNorm(channels)
         self.head = nn.Linear(channels, audio.n_bins)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
+
+    def forward(self, log_mel: Tensor, prior: Tensor) -> Tensor:
+        """(batch, n_mels, frames) and (batch, bins, frames) -> (batch, bins, frames)."""
+        hidden = self.blocks(self.enter((log_mel - self.mean) / self.std))
+        return prior + self.head(self.norm(hidden.mT)).mT

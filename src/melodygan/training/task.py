@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -67,3 +68,20 @@ class Task(ABC):
 
     def load_state(self, state: dict[str, Any]) -> None:  # noqa: B027 - a default, not abstract
         """Restore what `state` gave."""
+
+
+@contextmanager
+def frozen(*networks: nn.Module) -> Iterator[None]:
+    """Record a forward pass that needs no gradients of these networks' weights.
+
+    A generator's loss goes through the discriminator, whose own gradients would be computed and
+    thrown away. Gradients to its input are not affected.
+    """
+    parameters = [p for network in networks for p in network.parameters() if p.requires_grad]
+    for parameter in parameters:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in parameters:
+            parameter.requires_grad_(True)

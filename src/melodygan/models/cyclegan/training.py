@@ -14,7 +14,7 @@ from melodygan.models.cyclegan.model import Scale, TrainedCycleGAN
 from melodygan.models.cyclegan.network import Discriminator, Generator
 from melodygan.models.cyclegan.pool import ImagePool
 from melodygan.models.cyclegan.scores import ConversionScorer
-from melodygan.training.task import Batch, Task, Update
+from melodygan.training.task import Batch, Task, Update, frozen
 
 
 class CycleGANTask(Task):
@@ -59,7 +59,8 @@ class CycleGANTask(Task):
         """Both generators together, then both discriminators together."""
         a, b = batch["a"], batch["b"]
         fake_b, fake_a = self.ab(a), self.ba(b)
-        adversarial = _against(self.b(fake_b), 1.0) + _against(self.a(fake_a), 1.0)
+        with frozen(self.a, self.b):
+            adversarial = _against(self.b(fake_b), 1.0) + _against(self.a(fake_a), 1.0)
         cycle = functional.l1_loss(self.ba(fake_b), a) + functional.l1_loss(self.ab(fake_a), b)
         loss = adversarial + self.params.cycle * cycle
         logs = {"adversarial": adversarial, "cycle": cycle}

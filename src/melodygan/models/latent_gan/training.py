@@ -13,7 +13,7 @@ from melodygan.models.latent_gan.model import TrainedLatentGAN
 from melodygan.models.latent_gan.network import Discriminator, Generator
 from melodygan.models.vqvae.model import TrainedVQVAE
 from melodygan.scores.sets import RealSets, Scores
-from melodygan.training.task import Batch, Task, Update
+from melodygan.training.task import Batch, Task, Update, frozen
 
 CLIPS = 256  # clips per compared set, at most, spread evenly over the tracks
 TRAIN_CLIPS = 4096  # training clips among which a copied one is looked for, at most
@@ -72,9 +72,9 @@ class LatentGANTask(Task):
             loss = loss + 0.5 * self.params.penalty * self.params.penalty_every * penalty
         yield Update("discriminator", loss, logs)
         noise = torch.randn(len(real), self.params.noise_dim, device=real.device)
-        yield Update(
-            "generator", functional.softplus(-self.discriminator(self.generator(noise))).mean()
-        )
+        with frozen(self.discriminator):
+            loss = functional.softplus(-self.discriminator(self.generator(noise))).mean()
+        yield Update("generator", loss)
 
     def validate(self) -> dict[str, float]:
         """Set distances of samples to validation tracks."""

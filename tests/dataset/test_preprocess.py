@@ -29,7 +29,7 @@ def files_of(folder: Path) -> dict[str, str]:
 
 
 def test_clean_tracks_are_mono_sixteen_bit_at_the_loudness_asked_for(project: Any) -> None:
-    clean = project.preprocess()
+    clean = project.preprocess(loudness_lufs=-18.0)
     rows = read_rows(clean / "index.jsonl")
     assert [row["track"] for row in rows] == ["rock-0", "rock-1", "rock-2"]
     assert [row["split"] for row in rows] == ["train", "test", "validation"]

@@ -10,6 +10,7 @@ import hashlib
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import yaml
@@ -70,7 +71,10 @@ def loaded_files() -> set[str]:
     root = Path.cwd()
     loaded = set()
     for module in list(sys.modules.values()):
-        name = getattr(module, "__file__", None)
+        if not isinstance(module, ModuleType):
+            continue
+        # past the module's own __getattribute__: a lazy module would import its content
+        name = object.__getattribute__(module, "__dict__").get("__file__")
         if not name:
             continue
         path = Path(name).resolve()

@@ -1,6 +1,6 @@
 """The scores of a finished run as one Markdown table.
 
-    python benchmarks/report.py [METRICS_FOLDER]
+python benchmarks/report.py [METRICS_FOLDER]
 """
 
 import json

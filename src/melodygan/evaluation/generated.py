@@ -14,7 +14,7 @@ from melodygan.dataset.feature_set import FeatureSet, Patches, Track
 from melodygan.pipeline.files import read_rows
 from melodygan.scores.audio import chroma_cosine
 from melodygan.scores.sets import RealSets
-from melodygan.scores.style import StyleClassifier
+from melodygan.scores.style import StyleClassifier, cut_clips
 
 Float = NDArray[np.float32]
 
@@ -82,8 +82,8 @@ class Generated:
             same = [self.mels[f"originals/{row['track']}"] for row in of]
             result[f"{source}_to_{target}"] = {
                 "style_probability": {
-                    "value": classifier.probability(_cut(made), target),
-                    "identity": classifier.probability(_cut(same), target),
+                    "value": classifier.probability(cut_clips(made, CLIP, HOP), target),
+                    "identity": classifier.probability(cut_clips(same, CLIP, HOP), target),
                 },
                 "chroma_cosine": {
                     "value": float(np.mean([self._chroma(*self._pair(row)) for row in of])),
@@ -104,14 +104,3 @@ class Generated:
     def _chroma(self, true: Float, made: Float) -> float:
         a, b = (torch.from_numpy(np.ascontiguousarray(mel.T))[None] for mel in (true, made))
         return float(chroma_cosine(a, b, self.audio))
-
-
-def _cut(mels: list[Float]) -> Float:
-    """Regular clips of all tracks, (n, n_mels, CLIP)."""
-    return np.concatenate(
-        [
-            np.stack([mel[s : s + CLIP].T for s in range(0, len(mel) - CLIP + 1, HOP)])
-            for mel in mels
-            if len(mel) >= CLIP
-        ]
-    )

@@ -1,5 +1,7 @@
 """Which label does a clip sound like? A linear classifier trained on real training clips."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -44,3 +46,13 @@ class StyleClassifier:
 
     def _logits(self, x: torch.Tensor) -> torch.Tensor:
         return x @ self.weights[:-1] + self.weights[-1]
+
+
+def cut_clips(mels: Sequence[Float], frames: int, hop: int) -> Float:
+    """Clips every `hop` frames of tracks (frames, n_mels) that are long enough.
+
+    Returns (n, n_mels, frames), which the classifier takes.
+    """
+    return np.stack(
+        [mel[s : s + frames].T for mel in mels for s in range(0, len(mel) - frames + 1, hop)]
+    )

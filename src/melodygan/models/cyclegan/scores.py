@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from melodygan.dataset.feature_set import FeatureSet, Patches, Track
 from melodygan.models.cyclegan.model import TrainedCycleGAN
 from melodygan.scores.audio import chroma_cosine
-from melodygan.scores.style import StyleClassifier
+from melodygan.scores.style import StyleClassifier, cut_clips
 
 Float = NDArray[np.float32]
 
@@ -66,7 +66,7 @@ class ConversionScorer:
         }
         return {
             "style_probability": {
-                name: self.classifier.probability(_clips(tracks), target)
+                name: self.classifier.probability(cut_clips(tracks, CLIP, HOP), target)
                 for name, tracks in candidates.items()
             },
             "chroma_cosine": {
@@ -85,13 +85,3 @@ class ConversionScorer:
 
 def _start(track: Track, frames: int) -> Float:
     return np.array(track.mel[:frames])
-
-
-def _clips(tracks: list[Float]) -> Float:
-    return np.concatenate(
-        [
-            np.stack([track[s : s + CLIP].T for s in range(0, len(track) - CLIP + 1, HOP)])
-            for track in tracks
-            if len(track) >= CLIP
-        ]
-    )

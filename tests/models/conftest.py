@@ -17,7 +17,8 @@ AUDIO = MelConfig(
 FRAMES = 640
 RUNTIME = """
 seed: 0
-runtime: {device: cpu, precision: fp32, threads: 1, workers: 1, checkpoint_seconds: 1000}
+runtime: {device: cpu, precision: fp32, threads: 1, processes: 1, workers: 1,
+  track_seconds: 60, backend: local, dask_scheduler: none, checkpoint_seconds: 1000}
 """
 
 

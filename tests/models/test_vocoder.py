@@ -89,7 +89,8 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "stages: {vocoder: {cmd: none, deps: [data/clean, data/features]}}"
     )
     (tmp_path / "params.yaml").write_text(
-        "runtime: {device: cpu, precision: fp32, threads: 1, workers: 1, checkpoint_seconds: 60}"
+        "runtime: {device: cpu, precision: fp32, threads: 1, processes: 1, workers: 1, "
+        "track_seconds: 60, backend: local, dask_scheduler: none, checkpoint_seconds: 60}"
     )
     return tmp_path
 

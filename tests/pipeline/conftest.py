@@ -19,7 +19,8 @@ settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
 PARAMS = """
-runtime: {device: cpu, precision: fp32, threads: 1, workers: 1, checkpoint_seconds: 0}
+runtime: {device: cpu, precision: fp32, threads: 1, processes: 1, workers: 1,
+  track_seconds: 60, backend: local, dask_scheduler: none, checkpoint_seconds: 0}
 toy: {factor: 2}
 """
 

@@ -1,5 +1,6 @@
 """Per-track work is done once per (content, parameters, code), whatever happens in between."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ Project = Any  # the fixture's class, in conftest.py
 WORK = """
 import os
 import signal
+import time
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +23,12 @@ def work(folder, track, seed, calls):
         file.write(f"{track}\\n")
     if Path("die").exists() and track == Path("die").read_text():
         (folder / "half").write_text("half-written")
-        os.kill(os.getpid(), signal.SIGKILL)
+        os.kill(os.getppid(), signal.SIGKILL)
+        time.sleep(60)
+    if Path("crash").exists() and track == Path("crash").read_text():
+        os.kill(os.getpid(), signal.SIGSEGV)
+    if Path("hang").exists() and track == Path("hang").read_text():
+        time.sleep(60)
     if Path("raise").exists() and track == Path("raise").read_text():
         (folder / "half").write_text("half-written")
         raise IndexError("a bug in the work")
@@ -36,7 +43,11 @@ from melodygan.pipeline.tracks import Job, map_tracks
 from band.work import work
 plan = json.loads(Path("plan.json").read_text())
 jobs = [Job(t, c, (t, int(c), "calls")) for t, c in plan["tracks"]]
-folders = map_tracks(stage, jobs, work, plan["params"])
+
+def reject(folder, reason):
+    (folder / "result.npy").write_text(reason)
+
+folders = map_tracks(stage, jobs, work, plan["params"], reject if plan["reject"] else None)
 sums = {t: hashlib.sha256((f / "result.npy").read_bytes()).hexdigest() for t, f in folders.items()}
 Path("out").write_text(json.dumps(sums, sort_keys=True))
 """
@@ -53,12 +64,11 @@ class Runner:
         project.write("src/band/work.py", WORK)
         project.main(MAIN)
 
-    def start(self, tracks: list[list[str]], params: Any = None) -> Any:
+    def start(self, tracks: list[list[str]], params: Any = None, reject: bool = False) -> Any:
         """Run to the end, whatever that is."""
-        import json
-
         (self.root / "calls").unlink(missing_ok=True)
-        self.project.write("plan.json", json.dumps({"tracks": tracks, "params": params}))
+        plan = {"tracks": tracks, "params": params, "reject": reject}
+        self.project.write("plan.json", json.dumps(plan))
         return self.project.python("stages/toy.py")
 
     def run(self, tracks: list[list[str]] = TRACKS, params: Any = None) -> list[str]:
@@ -119,6 +129,48 @@ def test_a_kill_keeps_what_is_done(runner: Runner) -> None:
         folder.rename(runner.root / folder.name)  # a cold cache
     assert runner.run() == ["a", "b", "c"]
     assert (runner.root / "out").read_bytes() == killed
+
+
+@pytest.mark.parametrize(
+    ("how", "tries", "words"), [("crash", 2, "crashed its process (SIGSEGV)"), ("hang", 1, "took")]
+)
+def test_a_track_that_crashes_or_hangs_takes_no_other_along(
+    runner: Runner, how: str, tries: int, words: str
+) -> None:
+    params = (runner.root / "params.yaml").read_text()
+    runner.project.write("params.yaml", params.replace("track_seconds: 60", "track_seconds: 4"))
+    (runner.root / how).write_text("b")
+    result = runner.start(TRACKS, reject=True)
+    assert result.returncode == 0, result.stderr
+    assert runner.calls() == sorted(["a", *["b"] * tries, "c"])
+    assert f"track b {words}" in result.stdout
+    sums = json.loads((runner.root / "out").read_text())
+    assert sums["b"] not in (sums["a"], sums["c"])
+    result = runner.start(TRACKS)
+    assert result.returncode == 1 and f"toy: track b {words}" in result.stderr, "not from the cache"
+    (runner.root / how).unlink()
+    assert runner.run() == ["b"], "what the others made is kept"
+
+
+def test_an_edit_during_the_run_never_enters_the_cache(runner: Runner) -> None:
+    edit = "    with open('src/band/work.py', 'a') as file: file.write('# edited')\n"
+    runner.project.write("src/band/work.py", WORK + edit)
+    result = runner.start(TRACKS[:1])
+    assert (
+        result.returncode == 1 and "src/band/work.py changed while the stage ran" in result.stderr
+    )
+    assert runner.cached() == []
+
+
+def test_an_edit_of_code_that_the_work_cannot_reach_costs_no_work(runner: Runner) -> None:
+    runner.project.write("src/band/other.py", "VALUE = 1\n")
+    runner.run()
+    runner.project.write("src/band/other.py", "VALUE = 2\n")
+    assert runner.run() == []
+    runner.project.write("src/band/work.py", "import band.other\n" + WORK)
+    assert runner.run() == ["a", "b", "c"]
+    runner.project.write("src/band/other.py", "VALUE = 3\n")
+    assert runner.run() == ["a", "b", "c"]
 
 
 def test_an_exception_ends_the_stage_and_leaves_no_folder_of_that_track(runner: Runner) -> None:

@@ -18,7 +18,8 @@ from melodygan.sources.demo import LABELS, render_track
 ROOT = Path(__file__).parents[2]
 PARAMS = """
 separate: {{enabled: {enabled}, model: demo}}
-runtime: {{device: cpu, precision: fp32, threads: 1, workers: 1, checkpoint_seconds: 20}}
+runtime: {{device: cpu, precision: fp32, threads: 1, processes: 1, workers: 1,
+  track_seconds: 60, backend: local, dask_scheduler: none, checkpoint_seconds: 20}}
 """
 STAGES = "stages: {separate: {cmd: python stages/separate.py, deps: [src/melodygan, stages]}}"
 

@@ -24,7 +24,8 @@ from melodygan.training.settings import TrainSettings
 from melodygan.training.task import Batch, Task, Update
 
 PARAMS = """
-runtime: {device: cpu, precision: fp32, threads: 1, workers: 1, checkpoint_seconds: 0}
+runtime: {device: cpu, precision: fp32, threads: 1, processes: 1, workers: 1,
+  track_seconds: 60, backend: local, dask_scheduler: none, checkpoint_seconds: 0}
 """
 DVC_YAML = """
 stages:

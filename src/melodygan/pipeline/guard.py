@@ -73,8 +73,11 @@ def loaded_files() -> set[str]:
     for module in list(sys.modules.values()):
         if not isinstance(module, ModuleType):
             continue
-        # past the module's own __getattribute__: a lazy module would import its content
-        name = object.__getattribute__(module, "__dict__").get("__file__")
+        try:
+            # past the module's own __getattribute__: a lazy module would import its content
+            name = object.__getattribute__(module, "__dict__").get("__file__")
+        except AttributeError:
+            continue  # one that a C extension made up
         if not name:
             continue
         path = Path(name).resolve()

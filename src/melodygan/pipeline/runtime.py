@@ -15,7 +15,11 @@ class Runtime:
     device: Literal["auto", "cpu", "cuda"]
     precision: Literal["fp32", "bf16"]
     threads: Annotated[int, Range(ge=0)]
+    processes: Annotated[int, Range(ge=1)]
     workers: Annotated[int, Range(ge=0)]
+    track_seconds: Annotated[float, Range(ge=0)]  # 0: for ever
+    backend: Literal["local", "dask"]
+    dask_scheduler: str
     checkpoint_seconds: Annotated[float, Range(ge=0)]
 
     @staticmethod

@@ -1,8 +1,6 @@
 """What turns a function into a pipeline stage: the checkout's own code, the guard, clean errors."""
 
-import ctypes
 import os
-import signal
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -13,8 +11,7 @@ import yaml
 from melodygan.pipeline.errors import UserError
 from melodygan.pipeline.files import digest
 from melodygan.pipeline.guard import CODE_FOLDERS, Guard, file_digest_of_inputs, stage_table
-
-_MARK = "MELODYGAN_STAGE_PROCESS"
+from melodygan.pipeline.process import die_with_parent, enter_checkout
 
 
 class Stage:
@@ -61,8 +58,8 @@ def run(main: Callable[[Stage], None]) -> NoReturn:
     """
     name = os.environ.get("DVC_STAGE") or Path(sys.argv[0]).stem
     try:
-        _enter_checkout()
-        _die_with_parent()
+        enter_checkout()
+        die_with_parent()
         stage = Stage(name)
         main(stage)
         stage.succeed()
@@ -70,38 +67,3 @@ def run(main: Callable[[Stage], None]) -> NoReturn:
         sys.stdout.flush()
         sys.exit(f"{name}: {error}")
     sys.exit(0)
-
-
-def _enter_checkout() -> None:
-    """Start again with ./src first on the path and libraries limited to one thread.
-
-    Experiments run in temporary checkouts, while an editable install points at the main one:
-    without this they would run the main checkout's code. Thread limits and the hash seed are
-    read when libraries load, so they cannot be set later. One thread, since the last bits of a
-    matrix product depend on their number: a track's result must be the same in a worker process,
-    in this one, and on another machine. Training gives torch more with `start_device`.
-    """
-    source = str(Path("src").resolve())
-    if os.environ.get(_MARK) == source:
-        return
-    old = os.environ.get("PYTHONPATH")
-    environment = os.environ | {
-        _MARK: source,
-        "PYTHONPATH": source + (os.pathsep + old if old else ""),
-        "PYTHONHASHSEED": "0",
-        "OMP_NUM_THREADS": "1",
-        "OPENBLAS_NUM_THREADS": "1",
-        "MKL_NUM_THREADS": "1",
-        "NUMBA_NUM_THREADS": "1",
-        "CUBLAS_WORKSPACE_CONFIG": ":4096:8",  # without it cuBLAS is not deterministic
-        # idle threads that spin cost the other core more than they gain when stages share a machine
-        "OMP_WAIT_POLICY": "PASSIVE",
-    }
-    os.execve(sys.executable, [sys.executable, *sys.argv], environment)
-
-
-def _die_with_parent() -> None:
-    """On Linux, ask the kernel to kill this process when DVC dies: no second writer is left."""
-    if sys.platform == "linux":
-        pr_set_pdeathsig = 1
-        ctypes.CDLL(None, use_errno=True).prctl(pr_set_pdeathsig, signal.SIGKILL)

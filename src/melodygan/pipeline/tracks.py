@@ -6,9 +6,10 @@ new track costs one track's work, and what was done before a kill stays done.
 """
 
 import os
+import pickle
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,12 @@ from typing import Any
 import joblib
 from tqdm import tqdm
 
+from melodygan.pipeline.backend import parallel
+from melodygan.pipeline.child import Spec, call
+from melodygan.pipeline.closure import closure
+from melodygan.pipeline.errors import UserError
 from melodygan.pipeline.files import digest
-from melodygan.pipeline.guard import loaded_files
+from melodygan.pipeline.hydrate import Restore, hydrate, write_keys
 from melodygan.pipeline.runtime import Runtime, cache_root
 from melodygan.pipeline.stage import Stage
 
@@ -37,52 +42,96 @@ class Job:
     arguments: tuple[Any, ...]
 
 
-def map_tracks(stage: Stage, jobs: Sequence[Job], work: Work, params: Any) -> dict[str, Path]:
+def map_tracks(
+    stage: Stage,
+    jobs: Sequence[Job],
+    work: Work,
+    params: Any,
+    reject: Callable[[Path, str], None] | None = None,
+    restore: tuple[Path, Restore] | None = None,
+) -> dict[str, Path]:
     """Run `work(folder, *job.arguments)` for every job not in the cache; return folders by track.
 
     `work` must be a module-level function, write its results as files into `folder`, and depend
     on nothing but the job's content, `params` (JSON-able) and the stage's declared code. An
     exception in it is a bug and ends the stage; an unusable track is a result to be written.
+
+    reject: `reject(folder, reason)` writes the result of a track that crashes its process or
+    takes longer than `runtime.track_seconds`. Such a result is not kept for the next run. Without
+    `reject` it ends the stage with a UserError.
+    restore: the stage's output and how to get a track's result back out of it; see `hydrate`.
     """
     root = cache_root() / "tracks" / stage.name
     root.mkdir(parents=True, exist_ok=True)
-    common = digest({"params": params, "code": stage.guard.code})
+    code = _code_of(stage, work)
+    common = digest({"params": params, "code": code})
     folders = {job.track: root / digest([common, job.content]) for job in jobs}
     # by folder: tracks with one content are done once
     missing = {folders[job.track]: job for job in jobs if not folders[job.track].exists()}
+    if restore and 2 * len(missing) > len(jobs):  # a new machine: a few are made again sooner
+        hydrate(stage.name, {job.track: folder for folder, job in missing.items()}, *restore)
+        missing = {folder: job for folder, job in missing.items() if not folder.exists()}
     for folder in set(folders.values()) - missing.keys():
         os.utime(folder)  # `melodygan prune` removes the longest unused first
-    for files in _progress(stage.name, _run(missing, work), len(missing), len(jobs)):
-        stage.guard.add(files)
-    return folders
+    runtime = Runtime.read()
+    name = (work.__module__, work.__qualname__)
+    spec = Spec(str(Path.cwd()), tuple(sorted(code.items())), name, runtime.track_seconds)
+    tasks = [
+        joblib.delayed(_do)(spec, str(folder), job.track, pickle.dumps(job.arguments))
+        for folder, job in missing.items()
+    ]
+    failed: dict[Path, Path] = {}
+    with parallel(runtime, len(tasks)) as run:
+        for place, track, answer in _progress(stage.name, run(tasks), len(tasks), len(jobs)):
+            if isinstance(answer, str):
+                failed[Path(place)] = _failed(Path(place), track, answer, stage, reject)
+            else:
+                stage.guard.add(answer)
+    if restore:
+        write_keys(stage.name, {t: folder for t, folder in folders.items() if folder not in failed})
+    return {track: failed.get(folder, folder) for track, folder in folders.items()}
 
 
-def _run(jobs: Mapping[Path, Job], work: Work) -> Iterator[set[str]]:
-    workers = min(Runtime.read().worker_count, len(jobs))
-    if workers <= 1:
-        return (_once(folder, work, job.arguments) for folder, job in jobs.items())
-    with joblib.parallel_config(backend="loky", inner_max_num_threads=1):
-        parallel = joblib.Parallel(n_jobs=workers, return_as="generator_unordered")
-        return parallel(joblib.delayed(_once)(f, work, job.arguments) for f, job in jobs.items())
+def _code_of(stage: Stage, work: Work) -> dict[str, str]:
+    """SHA-256 by file of the code that `work` can reach, and of the data files beside it.
+
+    Less than the stage's declared folders: an edit elsewhere in them has DVC rerun the stage, but
+    costs no track's work.
+    """
+    reached = closure(work.__module__) | closure("melodygan.pipeline.child")
+    return {
+        file: sha256
+        for file, sha256 in stage.guard.before.items()
+        if file in reached or not file.endswith(".py")
+    }
 
 
-def _once(folder: Path, work: Work, arguments: tuple[Any, ...]) -> set[str]:
-    temporary = folder.with_name(f"{folder.name}.{os.getpid()}.tmp")
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir()
-    try:
-        work(temporary, *arguments)
-        try:
-            temporary.rename(folder)
-        except OSError:
-            if not folder.is_dir():  # else an experiment that runs beside this one was faster
-                raise
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-    return loaded_files()
+def _do(spec: Spec, folder: str, track: str, arguments: bytes) -> tuple[str, str, set[str] | str]:
+    """Runs in a thread of the stage or in a Dask worker."""
+    return folder, track, call(spec, folder, arguments)
 
 
-def _progress(name: str, results: Iterator[set[str]], todo: int, total: int) -> Iterator[set[str]]:
+def _failed(
+    folder: Path,
+    track: str,
+    reason: str,
+    stage: Stage,
+    reject: Callable[[Path, str], None] | None,
+) -> Path:
+    if reject is None:
+        raise UserError(f"track {track} {reason}: run `dvc repro` again, or remove the track")
+    print(f"{stage.name}: track {track} {reason}", flush=True)
+    place = folder.with_name(f"{folder.name}.failed")
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir()
+    reject(place, reason)
+    return place
+
+
+Answer = tuple[str, str, set[str] | str]
+
+
+def _progress(name: str, results: Iterator[Answer], todo: int, total: int) -> Iterator[Answer]:
     if not sys.stderr.isatty():
         print(f"{name}: {todo} of {total} tracks to do, {total - todo} from the cache", flush=True)
     return tqdm(results, desc=name, total=todo, unit="track", disable=not sys.stderr.isatty())

@@ -1,0 +1,211 @@
+"""One track's work in a process of its own: a decoder that crashes or hangs takes nothing along.
+
+`Child` is the supervisor's side, `main` the child's. Supervisors are threads of the stage, or
+tasks on a Dask cluster; both start children the same way: in the checkout's root, with its code,
+one thread per library, and with a look at that code before and after each track, so that an edit
+during a run never enters the cache under the old code's key.
+"""
+
+import errno
+import importlib
+import multiprocessing
+import os
+import pickle
+import shutil
+import signal
+import subprocess
+import sys
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from melodygan.pipeline.errors import UserError
+from melodygan.pipeline.guard import hash_code, loaded_files
+from melodygan.pipeline.process import die_with_parent, stage_environment
+
+
+class Lost(Exception):
+    """A child that ended or was stopped before it had an answer; says why."""
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What a child is started for.
+
+    root: the checkout. code: file -> SHA-256 of all code that a result may depend on.
+    work: module and name of the function. seconds: what a track may take; 0 = for ever.
+    """
+
+    root: str
+    code: tuple[tuple[str, str], ...]
+    work: tuple[str, str]
+    seconds: float
+
+
+class Child:
+    """A process that does tracks' work, one after another."""
+
+    def __init__(self, spec: Spec) -> None:
+        self.spec = spec
+        self._pipe, theirs = multiprocessing.Pipe()
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "melodygan.pipeline.child", str(theirs.fileno())],
+                cwd=spec.root,
+                env=stage_environment(Path(spec.root)),
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+            )
+        self._pipe.send((spec.code, spec.work))
+
+    def do(self, folder: str, arguments: bytes) -> set[str]:
+        """Run work(folder, *arguments); return the repository files that the child has loaded.
+
+        arguments: a pickled tuple. Raises Lost when the child crashes or takes too long, UserError
+        for what the user can mend, and RuntimeError with the child's traceback for a bug.
+        """
+        try:
+            self._pipe.send((folder, arguments))
+            if not self._pipe.poll(self.spec.seconds or None):
+                raise Lost(f"took longer than {self.spec.seconds:g} s")
+            kind, value = self._pipe.recv()
+        except (EOFError, OSError):
+            raise Lost(f"crashed its process ({_end(self._process)})") from None
+        if kind == "user":
+            raise UserError(value)
+        if kind == "bug":
+            raise RuntimeError(f"in a worker process:\n{value}")
+        files: set[str] = value
+        return files
+
+    def close(self) -> None:
+        """End the process, whatever it is doing."""
+        self._process.kill()
+        self._process.wait()
+        self._pipe.close()
+
+
+def _end(process: "subprocess.Popen[bytes]") -> str:
+    status = process.wait()
+    return f"exit status {status}" if status >= 0 else signal.Signals(-status).name
+
+
+def main(descriptor: int) -> None:
+    """Answer a supervisor's requests until it hangs up."""
+    die_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the supervisor decides
+    with Connection(descriptor) as pipe:
+        code, (module, name) = pipe.recv()
+        work = None
+        while True:
+            try:
+                request = pipe.recv()
+            except EOFError:
+                return
+            answer: tuple[str, set[str] | str]
+            try:
+                _require_code(code)
+                if work is None:
+                    work = getattr(importlib.import_module(module), name)
+                answer = ("done", _once(Path(request[0]), work, request[1], code))
+            except UserError as error:
+                answer = ("user", str(error))
+            except OSError as error:
+                answer = ("user", _full(error)) if error.errno in _FULL else _bug()
+            except Exception:
+                answer = _bug()
+            pipe.send(answer)
+
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def _full(error: OSError) -> str:
+    return (
+        f"{error.strerror} at {error.filename or Path.cwd()}: make room (`melodygan prune` and "
+        "`dvc gc -w` help), then run `dvc repro` again: what is done stays done"
+    )
+
+
+def _bug() -> tuple[str, str]:
+    return "bug", traceback.format_exc()
+
+
+def _once(
+    folder: Path, work: Callable[..., None], arguments: bytes, code: tuple[tuple[str, str], ...]
+) -> set[str]:
+    """Do the work in a temporary folder that becomes `folder` when all is well."""
+    if folder.is_dir():
+        return loaded_files()  # an experiment beside this one, or a lost Dask worker, was faster
+    temporary = folder.with_name(f"{folder.name}.{os.uname().nodename}-{os.getpid()}.tmp")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    try:
+        work(temporary, *pickle.loads(arguments))
+        loaded = loaded_files()
+        if unknown := sorted(loaded - {file for file, _ in code}):
+            raise UserError(
+                f"imported {', '.join(unknown)} outside its deps: add the folder to the stage's "
+                "deps in dvc.yaml (if it is there, import it by a plain import statement)"
+            )
+        _require_code(code)
+        try:
+            temporary.rename(folder)
+        except OSError:
+            if not folder.is_dir():
+                raise
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return loaded
+
+
+def _require_code(code: tuple[tuple[str, str], ...]) -> None:
+    now = hash_code([Path(file) for file, _ in code])
+    if changed := sorted(file for file, sha256 in code if now.get(file) != sha256):
+        raise UserError(f"{', '.join(changed)} changed while the stage ran: run `dvc repro` again")
+
+
+def call(spec: Spec, folder: str, arguments: bytes) -> set[str] | str:
+    """Do one track in an idle or a new child; the reason in words if two children were lost.
+
+    A crash may be the machine's fault (memory, a colleague's kill), so it gets a second try.
+    """
+    for last in (False, True):
+        child = _take(spec)
+        try:
+            files = child.do(folder, arguments)
+        except Lost as lost:
+            child.close()
+            if last or "longer" in str(lost):
+                return str(lost)
+        except BaseException:
+            child.close()
+            raise
+        else:
+            _idle.setdefault(spec, []).append(child)
+            return files
+    raise AssertionError
+
+
+_idle: dict[Spec, list[Child]] = {}  # list.pop and append are atomic, so threads may share it
+
+
+def _take(spec: Spec) -> Child:
+    try:
+        return _idle[spec].pop()
+    except (KeyError, IndexError):
+        return Child(spec)
+
+
+def close_all() -> None:
+    """End the idle children of this process."""
+    while _idle:
+        _, children = _idle.popitem()
+        for child in children:
+            child.close()
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

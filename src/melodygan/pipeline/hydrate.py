@@ -1,0 +1,67 @@
+"""Fill the side cache from the outputs of the last commit, as on a fresh clone after `dvc pull`.
+
+A stage that works track by track writes two outputs: its data, and data/keys/STAGE.jsonl, which
+says under which key the side cache had each track. The keys are an output of their own on which
+nothing depends, since a new key for equal data must not rerun the stages behind.
+"""
+
+import shutil
+import subprocess
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from melodygan.pipeline.files import read_rows, write_rows
+
+KEYS = Path("data/keys")
+Restore = Callable[[str, Path, Path], None]
+
+
+def write_keys(stage: str, folders: Mapping[str, Path]) -> None:
+    """Write the keys output of `stage` from each track's folder in the side cache."""
+    rows = [{"track": track, "key": folder.name} for track, folder in sorted(folders.items())]
+    write_rows(KEYS / f"{stage}.jsonl", rows)
+
+
+def hydrate(stage: str, missing: Mapping[str, Path], output: Path, restore: Restore) -> int:
+    """Make those `missing` folders (by track) that the last commit has; return how many.
+
+    output: the stage's data, as in dvc.yaml. restore: `restore(track, source, folder)` writes into
+    `folder` what the work wrote for `track`, out of `source`, a copy of `output`.
+    """
+    keys = KEYS / f"{stage}.jsonl"
+    if keys.as_posix() not in _committed_lock():
+        return 0
+    from dvc.api import DVCFileSystem  # most of a second to import: only when there is a chance
+    from dvc.exceptions import DvcException
+
+    scratch = next(iter(missing.values())).with_name("hydrate.tmp")
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir()
+    done = 0
+    try:
+        committed = DVCFileSystem(".", rev="HEAD")
+        committed.get(keys.as_posix(), str(scratch / "keys"))
+        known = {row["track"]: row["key"] for row in read_rows(scratch / "keys")}
+        wanted = {t: folder for t, folder in missing.items() if known.get(t) == folder.name}
+        if wanted:
+            committed.get(output.as_posix(), str(scratch / "data"), recursive=True)
+        for track, folder in wanted.items():
+            part = scratch / "part"
+            part.mkdir()
+            restore(track, scratch / "data", part)
+            part.rename(folder)
+            done += 1
+    except (DvcException, OSError) as error:
+        print(f"{stage}: the last commit's results are not at hand ({error}): making them again")
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    return done
+
+
+def _committed_lock() -> str:
+    """dvc.lock of the last commit; empty where there is none."""
+    try:
+        shown = subprocess.run(["git", "show", "HEAD:./dvc.lock"], capture_output=True, check=False)
+    except FileNotFoundError:
+        return ""  # no git on this machine
+    return shown.stdout.decode("utf-8", "replace")

@@ -1,0 +1,128 @@
+"""Per-track work on a real Dask cluster of two worker processes, one of which is killed."""
+
+import hashlib
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Project = Any  # the fixture's class, in conftest.py
+
+WORK = """
+import time
+from pathlib import Path
+
+import numpy as np
+
+
+def work(folder, track, seconds):
+    Path(f"started-{track}").touch()
+    time.sleep(seconds)
+    rng = np.random.default_rng(int(track))
+    product = rng.standard_normal((300, 200)) @ rng.standard_normal((200, 300))
+    np.save(folder / "result.npy", product)
+"""
+
+MAIN = """
+from melodygan.pipeline.tracks import Job, map_tracks
+from band.work import work
+seconds = float(Path("seconds").read_text())
+jobs = [Job(str(n), str(n), (str(n), seconds)) for n in range(8)]
+folders = map_tracks(stage, jobs, work, {})
+results = [folders[job.track] / "result.npy" for job in jobs]
+Path("out").write_bytes(b"".join(result.read_bytes() for result in results))
+"""
+
+
+@pytest.fixture
+def toy(project: Project) -> Project:
+    project.write("src/band/work.py", WORK)
+    project.main(MAIN)
+    project.write("seconds", "0")
+    return project
+
+
+def use_dask(project: Project, address: str) -> None:
+    params = (project.root / "params.yaml").read_text().replace("local", "dask")
+    project.write(
+        "params.yaml", params.replace("dask_scheduler: none", f"dask_scheduler: {address}")
+    )
+
+
+class Cluster:
+    """A scheduler and two workers, started the way a user does, in a folder of their own."""
+
+    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
+        self.folder, self.environment = folder, environment
+        folder.mkdir()
+        file = folder / "scheduler.json"
+        here = ["--host", "127.0.0.1", "--no-dashboard"]
+        self.processes = [
+            self._start("scheduler", *here, "--port", "0", "--scheduler-file", str(file))
+        ]
+        wait_for(lambda: file.exists() and file.read_text().endswith("}"), "the scheduler")
+        self.address = json.loads(file.read_text())["address"]
+        one = ["--host", "127.0.0.1", "--nthreads", "1", "--no-nanny", "--no-dashboard"]
+        self.processes += [self._start("worker", self.address, *one) for _ in range(2)]
+
+    def _start(self, *arguments: str) -> "subprocess.Popen[bytes]":
+        with (self.folder / "log").open("a") as log:
+            return subprocess.Popen(
+                [sys.executable, "-m", "dask", *arguments],
+                cwd=self.folder,
+                env=self.environment,
+                stdout=log,
+                stderr=log,
+            )
+
+    def close(self) -> None:
+        for process in self.processes:
+            process.kill()
+            process.wait()
+
+
+@pytest.fixture
+def cluster(project: Project, tmp_path: Path) -> Iterator[Cluster]:
+    made = Cluster(tmp_path / "cluster", project.environment)
+    yield made
+    made.close()
+
+
+def wait_for(condition: Any, what: str) -> None:
+    for _ in range(600):
+        if condition():
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"{what} did not come in a minute")
+
+
+def test_a_worker_that_dies_in_mid_run_changes_no_byte(toy: Project, cluster: Cluster) -> None:
+    assert toy.python("stages/toy.py").returncode == 0
+    here = hashlib.sha256((toy.root / "out").read_bytes()).hexdigest()
+    (toy.root / "out").unlink()
+    (toy.root / ".cache").rename(toy.root / "old-cache")
+    for mark in toy.root.glob("started-*"):
+        mark.unlink()
+    use_dask(toy, cluster.address)
+    toy.write("seconds", "0.5")
+    stage = toy.start("stages/toy.py")
+    wait_for(lambda: len(list(toy.root.glob("started-*"))) >= 3, "the third track")
+    cluster.processes[-1].kill()
+    _, errors = stage.communicate(timeout=120)
+    assert stage.returncode == 0, errors
+    assert hashlib.sha256((toy.root / "out").read_bytes()).hexdigest() == here
+    left = [path.name for path in (toy.root / ".cache/tracks/toy").iterdir()]
+    assert len([name for name in left if not name.endswith(".tmp")]) == 8
+
+
+def test_a_cluster_that_does_not_answer_is_one_line(toy: Project) -> None:
+    use_dask(toy, "tcp://127.0.0.1:9")
+    result = toy.python("stages/toy.py")
+    assert result.returncode == 1
+    assert "runtime.dask_scheduler: no answer from tcp://127.0.0.1:9" in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1

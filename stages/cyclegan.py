@@ -15,11 +15,12 @@ def main(stage: Stage) -> None:
     from melodygan.dataset.feature_set import FeatureSet
     from melodygan.models.cyclegan.config import CycleGANParams
     from melodygan.models.cyclegan.model import without_directions
-    from melodygan.models.cyclegan.scores import ConversionScorer
+    from melodygan.models.cyclegan.scores import ConversionScorer, shortfalls
     from melodygan.models.cyclegan.training import CycleGANTask, choose_labels
     from melodygan.pipeline.files import write_json
     from melodygan.pipeline.params import load, load_seed
     from melodygan.training.loop import train
+    from melodygan.training.verdict import verdict
 
     params, audio, seed = load(CycleGANParams, "cyclegan"), load(MelConfig, "audio"), load_seed()
     features = FeatureSet(Path("data/features"), audio)
@@ -32,6 +33,8 @@ def main(stage: Stage) -> None:
         task = train(stage, params, seed, lambda: CycleGANTask(params, features, labels, seed))
         model = task.trained()
         scores = ConversionScorer(features, labels, "test", seed).scores(model)
+        value, baseline = shortfalls(scores)
+        print(verdict(stage.name, task.outcome, "shortfall", value, baseline, ideal=0.0))
     model.save(Path("models/cyclegan"))
     write_json(Path("metrics/cyclegan.json"), scores)
 

@@ -18,6 +18,7 @@ def main(stage: Stage) -> None:
     from melodygan.pipeline.files import write_json
     from melodygan.pipeline.params import load, load_seed
     from melodygan.training.loop import train
+    from melodygan.training.verdict import verdict
 
     params, audio, seed = load(LatentGANParams, "latent_gan"), load(MelConfig, "audio"), load_seed()
     features = FeatureSet(Path("data/features"), audio)
@@ -26,7 +27,11 @@ def main(stage: Stage) -> None:
     model = task.trained()
     model.save(Path("models/latent_gan"), audio)
     real = real_sets(features, vqvae, "test", seed)
-    write_json(Path("metrics/latent_gan.json"), generated_scores(model, vqvae, real, seed))
+    scores = generated_scores(model, vqvae, real, seed)
+    write_json(Path("metrics/latent_gan.json"), scores)
+    name = "kernel_distance"
+    value, noise, floor = (scores[name][anchor] for anchor in ("value", "noise", "floor"))
+    print(verdict(stage.name, task.outcome, name, value, noise, floor))
 
 
 if __name__ == "__main__":

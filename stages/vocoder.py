@@ -18,6 +18,7 @@ def main(stage: Stage) -> None:
     from melodygan.pipeline.files import write_json
     from melodygan.pipeline.params import load, load_seed
     from melodygan.training.loop import train
+    from melodygan.training.verdict import verdict
 
     params, seed = load(VocoderParams, "vocoder"), load_seed()
     features = FeatureSet(Path("data/features"), load(MelConfig, "audio"))
@@ -31,6 +32,9 @@ def main(stage: Stage) -> None:
     vocoder.save(Path("models/vocoder"))
     scores = held_out_scores(vocoder, clean, features.stem)
     write_json(Path("metrics/vocoder.json"), scores)
+    if params.kind != "griffinlim":
+        value, baseline = scores["log_mel_l1"].values()
+        print(verdict(stage.name, task.outcome, "log_mel_l1", value, baseline, ideal=0.0))
 
 
 if __name__ == "__main__":

@@ -17,12 +17,16 @@ def main(stage: Stage) -> None:
     from melodygan.pipeline.files import write_json
     from melodygan.pipeline.params import load, load_seed
     from melodygan.training.loop import train
+    from melodygan.training.verdict import verdict
 
     params, seed = load(VQVAEParams, "vqvae"), load_seed()
     features = FeatureSet(Path("data/features"), load(MelConfig, "audio"))
     task = train(stage, params, seed, lambda: VQVAETask(params, features))
     task.trained().save(Path("models/vqvae"))
-    write_json(Path("metrics/vqvae.json"), held_out_scores(task.trained(), features, "test"))
+    scores = held_out_scores(task.trained(), features, "test")
+    write_json(Path("metrics/vqvae.json"), scores)
+    value, baseline = scores["log_mel_l1"], scores["baseline_log_mel_l1"]
+    print(verdict(stage.name, task.outcome, "log_mel_l1", value, baseline, ideal=0.0))
 
 
 if __name__ == "__main__":

@@ -18,7 +18,8 @@ FRAMES = 640
 RUNTIME = """
 seed: 0
 runtime: {device: cpu, precision: fp32, threads: 1, processes: 1, workers: 1,
-  track_seconds: 60, backend: local, dask_scheduler: none, checkpoint_seconds: 1000}
+  track_seconds: 60, backend: local, dask_scheduler: none, loaders: 0, compile: false,
+  dvclive: false, tensorboard: false, checkpoint_seconds: 1000}
 """
 
 

@@ -29,6 +29,8 @@ PARAMS = VocoderParams(
     lr=3e-3,
     validate_every=20,
     patience=0,
+    max_minutes=0.0,
+    sample_every=0,
     kind="magnet",
     frames=32,
     channels=32,
@@ -90,7 +92,8 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     )
     (tmp_path / "params.yaml").write_text(
         "runtime: {device: cpu, precision: fp32, threads: 1, processes: 1, workers: 1, "
-        "track_seconds: 60, backend: local, dask_scheduler: none, checkpoint_seconds: 60}"
+        "track_seconds: 60, backend: local, dask_scheduler: none, loaders: 0, "
+        "compile: false, dvclive: false, tensorboard: false, checkpoint_seconds: 60}"
     )
     return tmp_path
 

@@ -20,7 +20,8 @@ settings.load_profile("untimed")
 
 PARAMS = """
 runtime: {device: cpu, precision: fp32, threads: 1, processes: 1, workers: 1,
-  track_seconds: 60, backend: local, dask_scheduler: none, checkpoint_seconds: 0}
+  track_seconds: 60, backend: local, dask_scheduler: none, loaders: 0, compile: false,
+  dvclive: false, tensorboard: false, checkpoint_seconds: 0}
 toy: {factor: 2}
 """
 

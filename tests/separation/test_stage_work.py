@@ -19,7 +19,8 @@ ROOT = Path(__file__).parents[2]
 PARAMS = """
 separate: {{enabled: {enabled}, model: demo}}
 runtime: {{device: cpu, precision: fp32, threads: 1, processes: 1, workers: 1,
-  track_seconds: 60, backend: local, dask_scheduler: none, checkpoint_seconds: 20}}
+  track_seconds: 60, backend: local, dask_scheduler: none, loaders: 0, compile: false,
+  dvclive: false, tensorboard: false, checkpoint_seconds: 20}}
 """
 STAGES = "stages: {separate: {cmd: python stages/separate.py, deps: [src/melodygan, stages]}}"
 

@@ -25,13 +25,17 @@ from melodygan.training.task import Batch, Task, Update
 
 PARAMS = """
 runtime: {device: cpu, precision: fp32, threads: 1, processes: 1, workers: 1,
-  track_seconds: 60, backend: local, dask_scheduler: none, checkpoint_seconds: 0}
+  track_seconds: 60, backend: local, dask_scheduler: none, loaders: 0, compile: false,
+  dvclive: false, tensorboard: false, checkpoint_seconds: 0}
 """
 DVC_YAML = """
 stages:
   toy: {cmd: python stages/toy.py, deps: []}
 """
-SETTINGS = {"steps": 40, "batch_size": 8, "lr": 0.05, "validate_every": 10, "patience": 0}
+SETTINGS = {
+    "steps": 40, "batch_size": 8, "lr": 0.05, "validate_every": 10, "patience": 0,
+    "max_minutes": 0.0, "sample_every": 0,
+}  # fmt: skip
 
 
 class LineTask(Task):

@@ -20,13 +20,13 @@ def checkpoints(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Che
 
 
 def test_nothing_saved_is_nothing_loaded(checkpoints: Checkpoints) -> None:
-    assert checkpoints.load() is None
+    assert checkpoints.load(1000) is None
 
 
 def test_the_newest_of_two_is_loaded_and_older_ones_are_gone(checkpoints: Checkpoints) -> None:
     for step in (8, 9, 10, 11):
         checkpoints.save(step, {"step": step, "weights": {"w": torch.full((3,), float(step))}})
-    state = checkpoints.load()
+    state = checkpoints.load(1000)
     assert state is not None and state["step"] == 11
     assert torch.equal(state["weights"]["w"], torch.full((3,), 11.0))
     kept = sorted(path.name for path in checkpoints.folder.glob("*.pt"))
@@ -72,7 +72,7 @@ def test_loading_never_runs_code(
     monkeypatch.chdir(tmp_path)
     torch.save({"step": Hostile()}, checkpoints.folder / "step-000000001.pt")
     with pytest.raises(pickle.UnpicklingError):
-        checkpoints.load()
+        checkpoints.load(1000)
     assert not Path("executed").exists()
 
 

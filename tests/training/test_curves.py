@@ -32,8 +32,7 @@ def test_restored_curves_go_on_as_if_never_interrupted(tmp_path: Path) -> None:
         whole.add("train", step, {"loss": 1 / step})
         if step < 3:
             first.add("train", step, {"loss": 1 / step})
-    resumed = Curves(tmp_path / "resumed")
-    resumed.restore(first.rows)
+    resumed = Curves(tmp_path / "resumed", first.rows)
     resumed.add("train", 3, {"loss": 1 / 3})
     files = [tmp_path / name / "train.tsv" for name in ("whole", "resumed")]
     assert files[0].read_bytes() == files[1].read_bytes()

@@ -1,8 +1,11 @@
 """The training loop: exact resume, best weights, averages, early stop, clear failures."""
 
+import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,9 +13,10 @@ import pytest
 import torch
 from torch import nn
 
+from melodygan.audio.mel import MelConfig
 from melodygan.pipeline.errors import UserError
 from melodygan.training.settings import TrainSettings
-from melodygan.training.task import Batch, Task, Update
+from melodygan.training.task import Batch, Limit, Task, Update
 
 Workspace = Any  # the fixture's class, in conftest.py
 
@@ -117,13 +121,57 @@ def test_only_the_same_run_is_resumed(
     capsys.readouterr()
     workspace.train("line", lr=0.01)
     workspace.train("line", seed=1)
-    workspace.train("line", steps=39)
+    workspace.train("line", validate_every=5)
     workspace.set("precision: fp32", "precision: bf16")
     workspace.train("line")
     assert "resuming" not in capsys.readouterr().out
     workspace.set("precision: bf16", "precision: fp32")
     workspace.train("line")
     assert "resuming at step 20 of 40" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("kind", ["line", "pair"])
+def test_a_longer_run_goes_on_from_a_shorter_one_where_the_schedule_allows_it(
+    make_workspace: Callable[[str], Workspace], kind: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The line's learning rate is constant; the pair's falls to zero at the last step."""
+    space = make_workspace("whole")
+    whole = space.result(space.train(kind, steps=57))
+    space = make_workspace("prolonged")
+    space.train(kind, steps=34)
+    capsys.readouterr()
+    assert space.result(space.train(kind, steps=57)) == whole
+    assert ("resuming at step 34 of 57" in capsys.readouterr().out) == (kind == "line")
+
+
+def test_a_shorter_run_does_not_start_from_beyond_its_end(
+    make_workspace: Callable[[str], Workspace],
+) -> None:
+    space = make_workspace("whole")
+    whole = space.result(space.train("line", steps=12))
+    space = make_workspace("shortened")
+    space.interrupt("line", 20)
+    assert space.result(space.train("line", steps=12)) == whole
+
+
+def test_the_number_of_loader_threads_changes_no_byte(
+    make_workspace: Callable[[str], Workspace],
+) -> None:
+    results = []
+    for loaders in (0, 1, 3):
+        space = make_workspace(f"loaders-{loaders}")
+        space.set("loaders: 0", f"loaders: {loaders}")
+        results.append(space.result(space.train("pair")))
+    assert results[0] == results[1] == results[2]
+
+
+def test_an_exception_in_a_loader_thread_ends_the_run(workspace: Workspace) -> None:
+    class Broken(SlideTask):
+        def batch(self, rng: np.random.Generator) -> Batch:
+            raise UserError("no such track")
+
+    workspace.set("loaders: 0", "loaders: 2")
+    assert one_line(workspace, Broken) == "no such track"
 
 
 def test_checkpoints_stay_until_the_whole_stage_has_succeeded(workspace: Workspace) -> None:
@@ -197,6 +245,69 @@ def test_patience_ends_the_run_after_so_many_validations_without_a_better_score(
     assert task.weight == pytest.approx(-2)
     assert "50 steps, best distance" in (said := capsys.readouterr().out)
     assert "stopped early" in said
+
+
+def test_a_budget_of_minutes_ends_the_run_with_the_best_weights(
+    workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Slow(BestTask):
+        def batch(self, rng: np.random.Generator) -> Batch:
+            time.sleep(0.01)
+            return super().batch(rng)
+
+    task = workspace.train(Slow, lr=0.1, steps=100_000, max_minutes=0.5 / 60)
+    assert 10 <= task.outcome.steps < 100
+    assert task.outcome.reason.startswith("max_minutes")
+    assert task.weight == pytest.approx(-2)
+    assert "max_minutes (0.00833333) reached" in capsys.readouterr().out
+    assert len(workspace.curve("train")) == -(-task.outcome.steps // 10), "no row is lost"
+
+
+def test_a_limit_warns_once_with_what_to_change(
+    workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Limited(SlideTask):
+        limits = (Limit("train", "slide_loss", -2.0, 2, "it slides", "lower lr"),)
+
+    task = workspace.train(Limited, lr=0.1)
+    said = capsys.readouterr().out
+    expected = "it slides (slide_loss -3.45 is below -2): lower lr"
+    # the loss of a row is the mean of its ten weights: -.45, -1.45, -2.45, -3.45
+    assert f"toy: warning at step 40: {expected}" in said
+    assert said.count("warning") == 1
+    assert task.outcome.warnings == (expected,)
+
+
+def test_samples_survive_a_resume(make_workspace: Callable[[str], Workspace]) -> None:
+    class Sampling(SlideTask):
+        audio = MelConfig(8000, 256, 64, 256, 16, 0.0, 4000.0)
+
+        def updates(self, batch: Batch, step: int) -> Iterator[Update]:
+            if step == 33 and Path("interrupt").exists():
+                raise InterruptedError
+            return super().updates(batch, step)
+
+        def samples(self) -> dict[str, np.ndarray]:
+            ramp = np.linspace(-11, self.weight, 40 * 16, dtype=np.float32)
+            return {"ramp": ramp.reshape(40, 16)}
+
+    def files(space: Workspace) -> dict[str, bytes]:
+        found = (space.folder / "metrics/toy/samples").iterdir()
+        return {path.name: path.read_bytes() for path in found}
+
+    space = make_workspace("whole")
+    space.train(Sampling, sample_every=15)
+    whole = files(space)
+    kinds = ("png", "wav")
+    assert sorted(whole) == [f"step-{n:07d}-ramp.{kind}" for n in (15, 30) for kind in kinds]
+    space = make_workspace("interrupted")
+    (space.folder / "interrupt").touch()
+    with pytest.raises(InterruptedError):
+        space.train(Sampling, sample_every=15)
+    (space.folder / "interrupt").unlink()
+    shutil.rmtree(space.folder / "metrics")  # as DVC does
+    space.train(Sampling, sample_every=15)
+    assert files(space) == whole
 
 
 def test_learning_rates_follow_the_factor_also_after_a_resume(

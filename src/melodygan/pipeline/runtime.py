@@ -20,7 +20,11 @@ class Runtime:
     track_seconds: Annotated[float, Range(ge=0)]  # 0: for ever
     backend: Literal["local", "dask"]
     dask_scheduler: str
+    loaders: Annotated[int, Range(ge=0)]
+    compile: bool
     checkpoint_seconds: Annotated[float, Range(ge=0)]
+    dvclive: bool
+    tensorboard: bool
 
     @staticmethod
     def read() -> "Runtime":

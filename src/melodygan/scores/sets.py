@@ -18,7 +18,7 @@ class RealSets:
     generator that copies the training data scores no better than the floor, which is the training
     data itself. Sets of equal size (at most `count`) are compared, because the Frechet distance
     depends on it. copies: what a generator that repeats its training data would make; cut
-    anywhere, not only where `train` was cut.
+    anywhere, not only where `train` was cut. spread: that of the held-out clips.
     """
 
     def __init__(
@@ -36,6 +36,7 @@ class RealSets:
             )
         chosen = np.sort(rng.permutation(len(held_out))[: self.count])
         self.held_out = self.embedding.apply(describe(held_out[chosen]))
+        self.spread = spread(held_out)
         noise = _noise(train, self.count, rng)
         self.anchors = {
             "floor": self.train[rng.permutation(len(train))[: self.count]],
@@ -64,6 +65,11 @@ class RealSets:
             key: memorisation(clips, self.train, self.held_out) for key, clips in rows.items()
         }
         return result
+
+
+def spread(clips: Float) -> float:
+    """How much clips (clips, n_mels, frames) differ from each other, in ln units; 0: all equal."""
+    return float(clips.std(axis=0).mean())
 
 
 def _noise(train: Float, count: int, rng: np.random.Generator) -> Float:

@@ -10,6 +10,7 @@ import torch
 
 from melodygan.pipeline.errors import UserError
 from melodygan.pipeline.runtime import cache_root
+from melodygan.training.processes import Processes
 
 
 class Checkpoints:
@@ -20,10 +21,13 @@ class Checkpoints:
     context manager: it holds an exclusive lock that the kernel releases even after kill -9.
     """
 
-    def __init__(self, stage: str, fingerprint: str) -> None:
+    def __init__(self, stage: str, fingerprint: str, processes: Processes | None = None) -> None:
         self.folder = cache_root() / "checkpoints" / stage / fingerprint
+        self.processes = processes or Processes()
 
     def __enter__(self) -> Self:
+        if not self.processes.first:
+            return self  # the first process holds the lock for all
         self.folder.mkdir(parents=True, exist_ok=True)
         self._lock = (self.folder / "lock").open("w")
         try:
@@ -35,7 +39,8 @@ class Checkpoints:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._lock.close()
+        if self.processes.first:
+            self._lock.close()
 
     def save(self, step: int, state: dict[str, Any]) -> None:
         """Write the checkpoint of `step`, then drop all but the newest two."""
@@ -46,9 +51,23 @@ class Checkpoints:
         for old in self._files()[:-2]:
             old.unlink()
 
-    def load(self) -> dict[str, Any] | None:
-        """The newest readable checkpoint on the CPU, or None; loading never runs pickled code."""
+    def load(self, steps: int) -> dict[str, Any] | None:
+        """The newest readable checkpoint of at most `steps` steps, on the CPU, or None.
+
+        Loading never runs pickled code. In a data-parallel run all processes read the one that
+        the first of them found good, so they need a common file system.
+        """
+        if not self.processes.first:
+            self.processes.wait()
+        found = self._newest(steps)
+        if self.processes.first:
+            self.processes.wait()
+        return found
+
+    def _newest(self, steps: int) -> dict[str, Any] | None:
         for path in reversed(self._files()):
+            if int(path.stem.removeprefix("step-")) > steps:
+                continue  # of a run that was to be longer
             try:
                 with zipfile.ZipFile(path) as archive:  # torch itself does not look at checksums
                     if broken := archive.testzip():

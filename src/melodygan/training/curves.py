@@ -1,21 +1,47 @@
-"""The project's logger: training curves as TSV tables that DVC plots and people read."""
+"""The project's logger: training curves as TSV tables that DVC plots and people read.
 
+DVCLive and TensorBoard stand behind it as further sinks, if `runtime` asks for them.
+"""
+
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, Protocol
+
+from melodygan.pipeline.errors import UserError
+from melodygan.pipeline.runtime import Runtime, cache_root
 
 Row = dict[str, float]
+
+
+class Sink(Protocol):
+    """Somewhere else that shows a run in progress; no result depends on it."""
+
+    def add(self, name: str, step: int, values: Row) -> None:
+        """Take one row of table `name`."""
+
+    def close(self) -> None:
+        """The run has ended."""
 
 
 class Curves:
     """Writes `<folder>/<name>.tsv`, one row per logged step, columns fixed by the first row.
 
-    Rows survive in checkpoints, so a resumed run writes the same files as an uninterrupted one.
-    Times of day and speeds are left out for the same reason.
+    rows: by table; the caller keeps them in its checkpoints, so that a resumed run writes the
+    same files as an uninterrupted one. Times of day and speeds are left out for the same reason.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.rows: dict[str, list[Row]] = {}
+    def __init__(
+        self,
+        folder: Path,
+        rows: dict[str, list[Row]] | None = None,
+        sinks: Sequence[Sink] = (),
+    ) -> None:
+        self.folder, self.sinks = folder, sinks
+        self.rows = {} if rows is None else rows
         folder.mkdir(parents=True, exist_ok=True)
+        for name, table in self.rows.items():
+            lines = [self._line(table[0], row) for row in table]
+            (folder / f"{name}.tsv").write_text(_header(table[0]) + "".join(lines))
 
     def add(self, name: str, step: int, values: Row) -> None:
         """Append one row to table `name` and to its file."""
@@ -23,19 +49,71 @@ class Curves:
         rows = self.rows.setdefault(name, [])
         rows.append(row)
         with (self.folder / f"{name}.tsv").open("w" if len(rows) == 1 else "a") as file:
-            if len(rows) == 1:
-                file.write("\t".join(row) + "\n")
-            file.write(self._line(rows[0], row))
+            file.write((_header(row) if len(rows) == 1 else "") + self._line(rows[0], row))
+        for sink in self.sinks:
+            sink.add(name, step, values)
 
-    def restore(self, rows: dict[str, list[Row]]) -> None:
-        """Replace everything by the rows of a checkpoint."""
-        self.rows = {}
-        for name, table in rows.items():
-            for row in table:
-                values = {k: v for k, v in row.items() if k != "step"}
-                self.add(name, int(row["step"]), values)
+    def close(self) -> None:
+        """End the sinks."""
+        for sink in self.sinks:
+            sink.close()
 
     @staticmethod
     def _line(first: Row, row: Row) -> str:
         values = [f"{row[column]:.6g}" for column in first if column != "step"]
         return "\t".join([f"{row['step']:.0f}", *values]) + "\n"
+
+
+def _header(first: Row) -> str:
+    return "\t".join(first) + "\n"
+
+
+def sinks(stage: str, runtime: Runtime, resumed: bool) -> list[Sink]:
+    """The sinks that `runtime` asks for. Raises UserError for one that is not installed."""
+    chosen: list[Sink] = []
+    if runtime.dvclive:
+        chosen.append(_DVCLive(stage, resumed))
+    if runtime.tensorboard:
+        chosen.append(_TensorBoard(stage))
+    return chosen
+
+
+class _DVCLive:
+    """live/STAGE/metrics.json, a metrics file of dvc.yaml: `dvc exp show` reads it at any time."""
+
+    def __init__(self, stage: str, resumed: bool) -> None:
+        from dvclive import Live
+
+        # by default it would rewrite dvc.yaml and save an experiment of its own
+        self._live: Any = Live(
+            f"live/{stage}", dvcyaml=None, save_dvc_exp=False, report=None, resume=resumed
+        )
+
+    def add(self, name: str, step: int, values: Row) -> None:
+        self._live.step = step
+        for key, value in values.items():
+            self._live.log_metric(f"{name}/{key}", value)
+        self._live.make_summary()
+
+    def close(self) -> None:
+        self._live.end()
+
+
+class _TensorBoard:
+    """Event files in .cache/tensorboard/STAGE; they carry times, so they are no output."""
+
+    def __init__(self, stage: str) -> None:
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError:
+            raise UserError(
+                "runtime.tensorboard needs its package: `uv sync --extra tensorboard`"
+            ) from None
+        self._writer = SummaryWriter(str(cache_root() / "tensorboard" / stage))
+
+    def add(self, name: str, step: int, values: Row) -> None:
+        for key, value in values.items():
+            self._writer.add_scalar(f"{name}/{key}", value, step)
+
+    def close(self) -> None:
+        self._writer.close()

@@ -7,10 +7,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from melodygan.audio.mel import MelConfig
+
 Batch = dict[str, Tensor]
+Samples = NDArray[np.float32]
 
 
 @dataclass
@@ -25,33 +29,77 @@ class Update:
     logs: dict[str, Tensor] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Limit:
+    """A number below which a run has gone wrong.
+
+    key: a column of the curve `train` or `validation`. rows: so many rows in a row below `low`
+    count. meaning, advice: what that says, and what to change, in a few words each.
+    """
+
+    curve: str
+    key: str
+    low: float
+    rows: int
+    meaning: str
+    advice: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended.
+
+    reason: why it ended before its last step, or "". score: the name of the best weights' score.
+    improving: whether the best score came in the last fifth of the steps. warnings: of `limits`.
+    """
+
+    steps: int
+    best_step: int
+    best_score: float | None
+    reason: str
+    improving: bool
+    warnings: tuple[str, ...]
+
+
 class Task(ABC):
     """A model in training. The loop in `training/loop.py` drives it and owns everything else.
 
     networks: modules by name; their parameters and buffers are checkpointed, and the loop moves
     them to the device. optimisers: by name, over those networks. averaged: names of networks of
     which an exponential moving average is kept; validation and the final weights use the average.
-    score: the key of `validate()` whose lowest value marks the best weights; None keeps the last.
-    clip: largest gradient norm per update, or None.
+    helpers: modules that are used but not trained; moved to the device too. score: the key of
+    `validate()` whose lowest value marks the best weights; None keeps the last. clip: largest
+    gradient norm per update, or None. limits: signs of a run gone wrong. compiled: networks that
+    torch.compile may take (none that is differentiated twice). outcome: set by the loop.
     """
 
     networks: dict[str, nn.Module]
     optimisers: dict[str, Optimizer]
     averaged: tuple[str, ...] = ()
     average_decay: float = 0.999
+    helpers: tuple[nn.Module, ...] = ()
     score: str | None = None
     clip: float | None = None
+    limits: tuple[Limit, ...] = ()
+    compiled: tuple[str, ...] = ()
+    audio: MelConfig
+    outcome: Outcome
 
     @abstractmethod
     def batch(self, rng: np.random.Generator) -> Batch:
-        """Draw one training batch; `rng` is all the randomness it may use."""
+        """Draw one training batch; `rng` is all the randomness it may use.
+
+        All tensors have the batch as first axis, along which the loop deals them out to the
+        processes of a data-parallel run: noise that differs from item to item belongs here. May
+        be called in a thread beside the training step.
+        """
 
     @abstractmethod
     def updates(self, batch: Batch, step: int) -> Iterator[Update]:
         """Yield the step's updates in order.
 
         After each yield the loop does backward, clipping and the optimiser step, so code after a
-        yield sees the updated network.
+        yield sees the updated network. Losses are means over the batch.
         """
 
     @abstractmethod
@@ -59,8 +107,18 @@ class Task(ABC):
         """Scores on held-out validation tracks; networks are in eval mode, without gradients."""
 
     def lr_factor(self, progress: float) -> float:
-        """Multiplier of the learning rates at `progress` in [0, 1)."""
+        """Multiplier of the learning rates at `progress` in [0, 1).
+
+        A run of a task that does not override this can be prolonged by a larger `steps`.
+        """
         return 1.0
+
+    def samples(self) -> dict[str, Samples]:
+        """What to look at and to hear, by name; called like `validate`.
+
+        Log-mels (frames, n_mels) in ln units, or sounds (samples,) in [-1, 1].
+        """
+        return {}
 
     def state(self) -> dict[str, Any]:
         """State beyond networks and optimisers (an image pool, say): tensors and plain values."""

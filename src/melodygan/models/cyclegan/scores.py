@@ -83,5 +83,20 @@ class ConversionScorer:
         return float(chroma_cosine(a[None], b[None], self.audio))
 
 
+def shortfalls(scores: Scores) -> tuple[float, float]:
+    """What style probability and chroma cosine together miss of 2, averaged over directions.
+
+    Returns the conversions' and the better one of the two trivial answers': the source itself,
+    or another track of the target label.
+    """
+    missing = {
+        anchor: float(
+            np.mean([2 - sum(values[anchor] for values in by.values()) for by in scores.values()])
+        )
+        for anchor in ("value", "identity", "random_target")
+    }
+    return missing["value"], min(missing["identity"], missing["random_target"])
+
+
 def _start(track: Track, frames: int) -> Float:
     return np.array(track.mel[:frames])

@@ -14,7 +14,7 @@ from melodygan.models.cyclegan.model import Scale, TrainedCycleGAN
 from melodygan.models.cyclegan.network import Discriminator, Generator
 from melodygan.models.cyclegan.pool import ImagePool
 from melodygan.models.cyclegan.scores import ConversionScorer
-from melodygan.training.task import Batch, Task, Update, frozen
+from melodygan.training.task import Batch, Limit, Samples, Task, Update, frozen
 
 
 class CycleGANTask(Task):
@@ -24,6 +24,24 @@ class CycleGANTask(Task):
     """
 
     score = "shortfall"
+    limits = (
+        Limit(
+            "train",
+            "discriminator_loss",
+            0.01,
+            5,
+            "the discriminators have won",
+            "lower cyclegan.lr, or use more or longer tracks",
+        ),
+        Limit(
+            "validation",
+            "contrast",
+            0.2,
+            2,
+            "the conversions are almost flat",
+            "lower cyclegan.lr, or raise cyclegan.cycle",
+        ),
+    )
 
     def __init__(
         self, params: CycleGANParams, features: FeatureSet, labels: tuple[str, str], seed: int
@@ -93,6 +111,30 @@ class CycleGANTask(Task):
             "style_probability": style,
             "chroma_cosine": chroma,
             "shortfall": 2 - style - chroma,
+            "contrast": self._contrast(),
+        }
+
+    def _contrast(self) -> float:
+        """Standard deviation of converted log-mel over that of its source; 0 is a flat answer."""
+        pairs = self._conversions()
+        return float(np.mean([made.std() / max(source.std(), 1e-6) for source, made in pairs]))
+
+    def _conversions(self) -> list[tuple[Samples, Samples]]:
+        """The first validation track of each label, beside its conversion."""
+        model, (first, second) = self.trained(), self.labels
+        sources = [self.scorer.tracks[label][0] for label in self.labels]
+        return [
+            (sources[0], model.convert(sources[0], first, second)),
+            (sources[1], model.convert(sources[1], second, first)),
+        ]
+
+    def samples(self) -> dict[str, Samples]:
+        """The first validation track of each label, and its conversion."""
+        named = zip(self.labels, self._conversions(), strict=True)
+        return {
+            f"{label}-{kind}": mel
+            for label, pair in named
+            for kind, mel in zip(("source", "converted"), pair, strict=True)
         }
 
     def state(self) -> dict[str, list[Tensor]]:

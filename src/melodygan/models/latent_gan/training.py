@@ -12,8 +12,8 @@ from melodygan.models.latent_gan.config import LatentGANParams
 from melodygan.models.latent_gan.model import TrainedLatentGAN
 from melodygan.models.latent_gan.network import Discriminator, Generator
 from melodygan.models.vqvae.model import TrainedVQVAE
-from melodygan.scores.sets import RealSets, Scores
-from melodygan.training.task import Batch, Task, Update, frozen
+from melodygan.scores.sets import RealSets, Scores, spread
+from melodygan.training.task import Batch, Limit, Samples, Task, Update, frozen
 
 CLIPS = 256  # clips per compared set, at most, spread evenly over the tracks
 TRAIN_CLIPS = 4096  # training clips among which a copied one is looked for, at most
@@ -25,11 +25,30 @@ class LatentGANTask(Task):
 
     averaged = ("generator",)
     score = "kernel_distance"
+    limits = (
+        Limit(
+            "train",
+            "discriminator_loss",
+            0.05,
+            5,
+            "the discriminator has won",
+            "lower latent_gan.lr, or raise latent_gan.penalty",
+        ),
+        Limit(
+            "validation",
+            "spread",
+            0.1,
+            2,
+            "the samples are all alike",
+            "raise latent_gan.penalty, or lower latent_gan.lr",
+        ),
+    )
 
     def __init__(
         self, params: LatentGANParams, features: FeatureSet, vqvae: TrainedVQVAE, seed: int
     ) -> None:
         self.params, self.vqvae, self.seed = params, vqvae, seed
+        self.helpers = (vqvae.network,)
         self.audio = features.audio
         self.average_decay = params.average_decay
         self.width = vqvae.latent_shape[2]
@@ -53,14 +72,18 @@ class LatentGANTask(Task):
             self.latents[track][:, :, start : start + self.width]
             for track, start in zip(which, starts, strict=True)
         ]
-        return {"latents": (torch.stack(crops) - self.mean) / self.std}
+        noise = rng.standard_normal((2, len(crops), self.params.noise_dim), np.float32)
+        return {
+            "latents": (torch.stack(crops) - self.mean) / self.std,
+            "discriminator_noise": torch.from_numpy(noise[0]),
+            "generator_noise": torch.from_numpy(noise[1]),
+        }
 
     def updates(self, batch: Batch, step: int) -> Iterator[Update]:
         """Discriminator, then generator."""
         real = batch["latents"]
-        noise = torch.randn(len(real), self.params.noise_dim, device=real.device)
         with torch.no_grad():
-            fake = self.generator(noise)
+            fake = self.generator(batch["discriminator_noise"])
         penalise = self.params.penalty > 0 and step % self.params.penalty_every == 0
         real, fake = real.requires_grad_(penalise), fake.requires_grad_(penalise)
         on_real, on_fake = self.discriminator(real), self.discriminator(fake)
@@ -71,15 +94,24 @@ class LatentGANTask(Task):
             # scaled up because it acts on every `penalty_every`-th step only
             loss = loss + 0.5 * self.params.penalty * self.params.penalty_every * penalty
         yield Update("discriminator", loss, logs)
-        noise = torch.randn(len(real), self.params.noise_dim, device=real.device)
         with frozen(self.discriminator):
-            loss = functional.softplus(-self.discriminator(self.generator(noise))).mean()
+            fake = self.generator(batch["generator_noise"])
+            loss = functional.softplus(-self.discriminator(fake)).mean()
         yield Update("generator", loss)
 
     def validate(self) -> dict[str, float]:
-        """Set distances of samples to validation tracks."""
-        scores = generated_scores(self.trained(), self.vqvae, self.real, self.seed + 1)
-        return {name: values["value"] for name, values in scores.items()}
+        """Set distances of samples to validation tracks, and their spread beside the tracks'."""
+        samples = self._invent(self.real.count)
+        scores = self.real.scores(samples)
+        values = {name: anchors["value"] for name, anchors in scores.items()}
+        return values | {"spread": spread(samples) / max(self.real.spread, 1e-6)}
+
+    def samples(self) -> dict[str, Samples]:
+        """Two invented clips, from the same noise each time."""
+        return {f"clip-{i}": mel.T for i, mel in enumerate(self._invent(2))}
+
+    def _invent(self, count: int) -> Samples:
+        return self.trained().sample(self.vqvae, count, self.seed + 1).numpy()
 
     def trained(self) -> TrainedLatentGAN:
         """The model in its present state."""

@@ -21,10 +21,11 @@ from melodygan.models.vocoder.vocoder import Vocoder
 from melodygan.pipeline.errors import UserError
 from melodygan.pipeline.files import read_rows
 from melodygan.scores.audio import log_mel_l1, multi_resolution_stft
-from melodygan.training.task import Batch, Task, Update
+from melodygan.training.task import Batch, Limit, Samples, Task, Update
 
 FLOOR = 1e-3  # magnitude; below it, errors are inaudible and would drown the audible ones
 HELD_OUT_SECONDS = 20
+SAMPLE_SECONDS = 5
 HELD_OUT_TRACKS = 64  # at most so many are scored, spread evenly
 
 
@@ -72,6 +73,16 @@ class VocoderTask(Task):
 
     score = "log_magnitude_l1"
     clip = 1.0
+    limits = (
+        Limit(
+            "validation",
+            "contrast",
+            0.2,
+            2,
+            "the magnitudes are almost flat",
+            "lower vocoder.lr, or use longer crops (vocoder.frames)",
+        ),
+    )
 
     def __init__(self, params: VocoderParams, features: FeatureSet, clean: Path) -> None:
         self.params, self.audio = params, features.audio
@@ -99,15 +110,25 @@ class VocoderTask(Task):
     def validate(self) -> dict[str, float]:
         """L1 of the log-magnitude on validation tracks; `prior` is the untrained answer's."""
         device = self.network.mean.device
-        losses, priors = [], []
+        losses, priors, contrasts = [], [], []
         for audio in self.held_out:
             batch = {key: value.to(device) for key, value in self._pair(audio).items()}
-            losses.append(float(self._loss(batch)))
+            answer = self.network(batch["mel"], batch["prior"]).float()
+            losses.append(float(log_magnitude_l1(answer, batch["magnitude"])))
+            truth = batch["magnitude"].clamp_min(FLOOR).log()
+            contrasts.append(float(answer.std() / truth.std().clamp_min(1e-6)))
             priors.append(float(log_magnitude_l1(batch["prior"], batch["magnitude"])))
         return {
             "log_magnitude_l1": float(np.mean(losses)),
             "prior_log_magnitude_l1": float(np.mean(priors)),
+            "contrast": float(np.mean(contrasts)),
         }
+
+    def samples(self) -> dict[str, Samples]:
+        """The beginning of a validation track, and what is made of its mel."""
+        sound = self.held_out[0][:, : _seconds(SAMPLE_SECONDS, self.audio)]
+        made = self.trained().synthesise(log_mel(sound, self.audio)[0].T.numpy())
+        return {"original": sound[0].numpy(), "rebuilt": made}
 
     def trained(self) -> Vocoder:
         """The vocoder in its present state."""

@@ -25,7 +25,11 @@ class TrainedVQVAE:
     ) -> None:
         self.network, self.params, self.audio = network.eval(), params, audio
         self.mean, self.std = mean, std
-        self.device = next(network.parameters()).device
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network is now."""
+        return next(self.network.parameters()).device
 
     @classmethod
     def load(cls, folder: Path, audio: MelConfig) -> Self:

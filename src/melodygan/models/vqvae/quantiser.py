@@ -5,6 +5,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from melodygan.training.processes import current
+
 
 class Quantised(NamedTuple):
     """codes: (batch, dim, height, width), straight-through. indices: (batch, height, width).
@@ -23,7 +25,8 @@ class Codebook(nn.Module):
     Each code is the moving average of the vectors assigned to it (van den Oord et al. 2017,
     appendix A.1). In training mode `forward` also updates the codes. The first batch initialises
     them with its own vectors; a code whose average use per batch falls below `restart_below` is
-    put on a random vector of the batch. Without restarts most codes are never used again.
+    put on a random vector of the batch. Without restarts most codes are never used again. In a
+    data-parallel run the batch is that of all processes, so all keep the same codes.
     """
 
     codes: Tensor
@@ -46,11 +49,12 @@ class Codebook(nn.Module):
         with torch.autocast(latents.device.type, enabled=False):
             vectors = latents.float().movedim(1, -1).reshape(-1, dim)
             if self.training:
-                self._start(vectors.detach())
+                everyones = current().gather(vectors.detach())
+                self._start(everyones)
             indices = self.nearest(vectors.detach())
             codes = self.codes[indices]
             if self.training:
-                self._follow(vectors.detach(), indices)
+                self._follow(everyones, current().gather(indices))
             commitment = (vectors - codes).square().mean()
             passed = vectors + (codes - vectors).detach()
         shaped = passed.reshape(batch, height, width, dim).movedim(-1, 1)

@@ -13,7 +13,7 @@ from melodygan.models.vqvae.model import TrainedVQVAE
 from melodygan.models.vqvae.network import VQVAE
 from melodygan.models.vqvae.quantiser import perplexity
 from melodygan.pipeline.errors import UserError
-from melodygan.training.task import Batch, Task, Update
+from melodygan.training.task import Batch, Limit, Samples, Task, Update
 
 HELD_OUT_PATCHES = 128  # at most so many per evaluation, spread evenly over the tracks
 
@@ -24,7 +24,7 @@ class VQVAETask(Task):
     score = "log_mel_l1"
 
     def __init__(self, params: VQVAEParams, features: FeatureSet) -> None:
-        self.params, self.features = params, features
+        self.params, self.features, self.audio = params, features, features.audio
         if features.audio.n_mels % params.stride:
             raise UserError(
                 f"params.yaml: audio.n_mels {features.audio.n_mels} must be a multiple of "
@@ -36,6 +36,16 @@ class VQVAETask(Task):
         adam = torch.optim.Adam(self.network.parameters(), params.lr, betas=(0.9, 0.99))
         self.optimisers = {"vqvae": adam}
         self.train_patches = Patches(features.tracks("train"), params.frames)
+        self.limits = (
+            Limit(
+                "validation",
+                "perplexity",
+                max(2.0, params.codebook_size / 32),
+                2,
+                "the codebook has collapsed",
+                "raise vqvae.restart_below, or lower vqvae.lr",
+            ),
+        )
 
     def batch(self, rng: np.random.Generator) -> Batch:
         """Random patches of training tracks, normalised."""
@@ -57,6 +67,14 @@ class VQVAETask(Task):
     def validate(self) -> dict[str, float]:
         """Held-out log-mel L1 and codebook perplexity on validation tracks."""
         return held_out_scores(self.trained(), self.features, "validation")
+
+    def samples(self) -> dict[str, Samples]:
+        """The beginning of a validation track, and what the codes keep of it."""
+        frames = self.params.frames
+        original = Patches(self.features.tracks("validation"), frames).regular(frames, 1)
+        model = self.trained()
+        rebuilt = model.decode(model.encode(torch.from_numpy(original)))[0].numpy()
+        return {"original": original[0].T, "rebuilt": rebuilt.T}
 
     def trained(self) -> TrainedVQVAE:
         """The model in its present state."""

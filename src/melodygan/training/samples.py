@@ -1,0 +1,62 @@
+"""What a run sounds and looks like while it goes on: WAV and PNG files every so many steps."""
+
+import shutil
+import wave
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from melodygan.audio.griffin_lim import griffin_lim, mel_to_magnitude
+from melodygan.audio.mel import MelConfig
+from melodygan.audio.pcm import to_int16
+from melodygan.audio.picture import spectrogram_png
+from melodygan.audio.stft import log_mel
+
+Float = NDArray[np.float32]
+_ITERATIONS = 16  # of Griffin-Lim: enough to hear what is there, and soon done
+
+
+class Samples:
+    """Keeps the files beside the checkpoints, from where they are copied into the stage's output.
+
+    DVC deletes outputs before each run, so only from there can a resumed run have them all.
+    kept: that folder. shown: the output. step: the resumed one; what is of later steps goes.
+    """
+
+    def __init__(self, kept: Path, shown: Path, step: int) -> None:
+        self.kept, self.shown = kept, shown
+        for file in kept.glob("step-*"):
+            if int(file.name.split("-")[1]) > step:
+                file.unlink()
+        self.publish()
+
+    def add(self, step: int, samples: dict[str, Float], audio: MelConfig) -> None:
+        """Write step-<step>-<name>.png and .wav of what `Task.samples` gave."""
+        self.kept.mkdir(exist_ok=True)
+        for name, sample in samples.items():
+            tensor = torch.from_numpy(sample.T.copy())[None]
+            if sample.ndim == 1:
+                mel, sound = log_mel(tensor, audio), tensor
+            else:
+                mel = tensor
+                sound = griffin_lim(mel_to_magnitude(mel, audio), audio, _ITERATIONS)
+            stem = self.kept / f"step-{step:07d}-{name}"
+            stem.with_suffix(".png").write_bytes(spectrogram_png(mel[0].T.numpy()))
+            _write_wav(stem.with_suffix(".wav"), sound[0].numpy(), audio.sample_rate)
+        self.publish()
+
+    def publish(self) -> None:
+        """Copy what is kept into the output."""
+        if self.kept.is_dir():
+            shutil.rmtree(self.shown, ignore_errors=True)
+            shutil.copytree(self.kept, self.shown)
+
+
+def _write_wav(path: Path, sound: Float, sample_rate: int) -> None:
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(sample_rate)
+        file.writeframes(to_int16(sound).tobytes())

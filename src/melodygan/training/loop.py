@@ -104,7 +104,6 @@ class _Run:
         self.progress = Progress(name, state, settings.steps, self.first)
         self.saved = self.resumed = time.monotonic()
         self.seconds = state.seconds
-        self.validated = -1
 
     def step(self, batch: Batch) -> None:
         """One training step, and what is due after it."""
@@ -135,7 +134,7 @@ class _Run:
         state = self.state
         if state.pending:
             self._log()
-        if self.validated != state.step:
+        if state.validated != state.step:
             self._validate()
         self.samples.publish()
         self.progress.close(state)
@@ -203,7 +202,7 @@ class _Run:
 
     def _validate(self) -> None:
         """Score the weights on held-out tracks, in the first process; keep the best."""
-        self.validated = self.state.step
+        self.state.validated = self.state.step
         if self.first:
             with self._exported():
                 scores = self.state.task.validate()

@@ -27,6 +27,7 @@ class RunState:
         }
         self.step = 0
         self.seconds = 0.0  # of training, over all resumptions
+        self.validated = -1  # the step of the last validation
         self.stopped = ""  # why the run ended early
         self.pending: list[dict[str, Tensor]] = []
         self.rows: dict[str, list[dict[str, float]]] = {}
@@ -95,7 +96,8 @@ class RunState:
 
 
 _PLAIN = (
-    "step", "seconds", "stopped", "pending", "rows", "best", "best_step", "best_score", "warnings",
+    "step", "seconds", "validated", "stopped", "pending", "rows", "best", "best_step",
+    "best_score", "warnings",
 )  # fmt: skip
 
 

@@ -1,0 +1,144 @@
+"""Real models, killed at random moments again and again, end in the bytes of an unkilled run."""
+
+import importlib.util
+import io
+import os
+import shutil
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch._dynamo  # optimisers import it: once here, not in every forked process
+from ruamel.yaml import YAML
+
+from melodygan.pipeline import Stage
+from melodygan.training import loop
+
+ROOT = Path(__file__).parents[2]
+KILLS = 20
+STEPS = 45
+COMMON = {"steps": STEPS, "batch_size": 2, "validate_every": 15, "sample_every": 20}
+TINY = {
+    "vqvae": {**COMMON, "frames": 32, "channels": 8, "residual_blocks": 1, "codebook_size": 16,
+              "code_dim": 4},
+    "latent_gan": {**COMMON, "channels": 4, "noise_dim": 4},
+    "cyclegan": {**COMMON, "frames": 32, "width": 2, "blocks": 1, "pool": 3, "batch_size": 1},
+    "runtime": {"device": "cpu", "threads": 1, "checkpoint_seconds": 0},
+    "audio": {"sample_rate": 8000, "n_fft": 256, "hop_length": 64, "win_length": 256,
+              "n_mels": 32, "fmax": 4000.0},
+}  # fmt: skip
+
+
+@pytest.fixture
+def small(features: Any, project: Path) -> Path:
+    """A project with made-up features and tiny models."""
+    yaml = YAML()
+    params = yaml.load(ROOT / "params.yaml")
+    for group, values in TINY.items():
+        params[group].update(values)
+    yaml.dump(params, project / "params.yaml")
+    return project
+
+
+def attempt(stage: str, sabotage: Callable[[], None]) -> int:
+    """Run a stage's real script in a forked process; its exit status, negative for a signal.
+
+    DVC deletes a stage's outputs before it runs.
+    """
+    for output in (f"models/{stage}", f"metrics/{stage}"):
+        shutil.rmtree(output, ignore_errors=True)
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            sabotage()
+            place = ROOT / f"stages/{stage}.py"
+            spec = importlib.util.spec_from_file_location(stage, place)
+            script = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(script)
+            running = Stage(stage)
+            script.main(running)
+            running.succeed()
+            status = 0
+        finally:
+            os._exit(status)
+    _, status = os.waitpid(child, 0)
+    return os.waitstatus_to_exitcode(status)
+
+
+def outputs(stage: str) -> dict[str, bytes]:
+    files = [Path(f"metrics/{stage}.json"), *Path(f"models/{stage}").rglob("*")]
+    files += Path(f"metrics/{stage}").rglob("*")
+    return {path.as_posix(): path.read_bytes() for path in files if path.is_file()}
+
+
+def within_a_step(rng: np.random.Generator) -> Callable[[], None]:
+    """Die some steps on, at any moment of a step, its validation or its checkpoint."""
+    steps, delay = int(rng.integers(1, 4)), float(rng.uniform(1e-4, 0.05))
+
+    def sabotage() -> None:
+        original, left = loop._Run.step, [steps]
+
+        def step(self: Any, batch: Any) -> None:
+            left[0] -= 1
+            if left[0] == 0:
+                signal.signal(signal.SIGALRM, signal.SIG_DFL)  # ends a process as SIGKILL does
+                signal.setitimer(signal.ITIMER_REAL, delay)
+            original(self, batch)
+
+        loop._Run.step = step
+
+    return sabotage
+
+
+def within_a_checkpoint(rng: np.random.Generator) -> Callable[[], None]:
+    """Die in the second checkpoint, after a random part of its bytes."""
+    share = float(rng.uniform())
+
+    def sabotage() -> None:
+        original, left = torch.save, [2]
+
+        def save(state: Any, file: Any) -> None:
+            left[0] -= 1
+            if left[0] == 0:
+                buffer = io.BytesIO()
+                original(state, buffer)
+                file.write(buffer.getvalue()[: int(share * len(buffer.getvalue()))])
+                file.flush()
+                os.kill(os.getpid(), signal.SIGKILL)
+            original(state, file)
+
+        torch.save = save
+
+    return sabotage
+
+
+@pytest.mark.parametrize("stage", ["vqvae", "latent_gan", "cyclegan"])
+def test_a_stage_killed_at_20_random_moments_ends_in_the_same_bytes(
+    small: Path, stage: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    if stage == "latent_gan":
+        assert attempt("vqvae", lambda: None) == 0
+    assert attempt(stage, lambda: None) == 0
+    whole = outputs(stage)
+    assert any(name.endswith(".safetensors") for name in whole)
+    assert any("samples/step-0000040" in name for name in whole)
+    assert not list(Path(f".cache/checkpoints/{stage}").rglob("*.pt")), "cleaned after success"
+    rng = np.random.default_rng(len(stage))
+    kills = 0
+    capfd.readouterr()
+    while kills < KILLS:
+        sabotage = (within_a_checkpoint if kills % 4 == 3 else within_a_step)(rng)
+        if status := attempt(stage, sabotage):
+            assert status in (-signal.SIGALRM, -signal.SIGKILL)
+            kills += 1
+        else:  # it came to its end in between; the next one starts from nothing
+            assert outputs(stage) == whole
+    assert attempt(stage, lambda: None) == 0
+    assert outputs(stage) == whole
+    resumed = capfd.readouterr().out.count("resuming at step")
+    assert resumed >= KILLS // 2, "most runs went on from a checkpoint"

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from melodygan.audio.mel import MelConfig
@@ -178,3 +180,19 @@ def test_regular_patches_are_thinned_evenly_from_all_tracks(limit: int) -> None:
 def test_a_generous_limit_thins_nothing() -> None:
     patches = Patches([track(0, 20)], 8)
     np.testing.assert_array_equal(patches.regular(4, 100), patches.regular(4))
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(8, 40), min_size=1, max_size=6), st.integers(1, 12), st.integers(1, 60))
+def test_regular_patches_are_those_of_each_track_in_turn(
+    lengths: list[int], hop: int, limit: int
+) -> None:
+    patches = Patches([track(n, length) for n, length in enumerate(lengths)], 8)
+    wanted = [
+        n * 10_000 + start * 10
+        for n, length in enumerate(lengths)
+        for start in range(0, length - 8 + 1, hop)
+    ]
+    assert places(patches.regular(hop)) == wanted
+    kept = places(patches.regular(hop, limit))
+    assert len(kept) == min(limit, len(wanted)) and set(kept) <= set(wanted)

@@ -38,22 +38,36 @@ class Project:
 
     def run(self, *command: str) -> str:
         """Run a command there with this environment's programs first on PATH."""
+        process = self.start(*command)
+        out, _ = process.communicate()
+        assert process.returncode == 0, out[-4000:]
+        return out
+
+    def start(self, *command: str) -> "subprocess.Popen[str]":
+        """Start a command there in a process group of its own."""
         path = str(Path(sys.executable).parent) + os.pathsep + os.environ["PATH"]
         environment = {
             key: value
             for key, value in os.environ.items()
             if not key.startswith(("DVC_", "MELODYGAN_", "PYTEST"))
         }
-        done = subprocess.run(
+        return subprocess.Popen(
             command,
             cwd=self.root,
             env=environment | {"PATH": path},
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             text=True,
-            check=False,
+            start_new_session=True,
         )
-        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-        return done.stdout + done.stderr
+
+    def set(self, params: dict[str, dict[str, object]]) -> None:
+        """Change parameters."""
+        yaml = YAML()
+        loaded = yaml.load(self.root / "params.yaml")
+        for group, values in params.items():
+            loaded[group].update(values)
+        yaml.dump(loaded, self.root / "params.yaml")
 
     def commit(self, message: str) -> None:
         """Commit everything that git does not ignore."""
@@ -61,10 +75,8 @@ class Project:
         self.run("git", "-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", message)
 
 
-@pytest.fixture(scope="session")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A clone in which `dvc repro` has run once."""
-    root = tmp_path_factory.mktemp("clone")
+def make_project(root: Path, params: dict[str, dict[str, object]]) -> Project:
+    """A copy of the working tree in `root`, with `params` changed, under git."""
     listed = subprocess.run(
         ["git", "ls-files", "-co", "--exclude-standard", "-z"],
         cwd=ROOT, capture_output=True, text=True, check=True,
@@ -73,16 +85,33 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
         if (ROOT / name).is_file():
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, root / name)
-    yaml = YAML()
-    params = yaml.load(root / "params.yaml")
-    for group, values in TINY.items():
-        params[group].update(values)
-    yaml.dump(params, root / "params.yaml")
-    (root / "data/sources.yaml").write_text(SOURCES)
     project = Project(root)
+    project.set(params)
     project.run("git", "init", "-q")
+    return project
+
+
+@pytest.fixture(scope="session")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A clone in which `dvc repro` has run once."""
+    project = make_project(tmp_path_factory.mktemp("clone"), TINY)
+    (project.root / "data/sources.yaml").write_text(SOURCES)
     project.run("melodygan", "lock")
     project.commit("start")
     project.dvc("repro")
     project.commit("first run")
     return project
+
+
+DATA_SIDE = {
+    "separate": {"enabled": False, "shards": 2},
+    "preprocess": {"stems": ["mix"], "min_seconds": 0.5, "shards": 2},
+}
+
+
+@pytest.fixture
+def data_side(tmp_path: Path) -> Project:
+    """A clone for the stages before training, without separation; nothing has run in it."""
+    root = tmp_path / "clone"
+    root.mkdir()
+    return make_project(root, DATA_SIDE)

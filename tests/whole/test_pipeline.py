@@ -11,8 +11,8 @@ import pytest
 import soundfile
 
 STAGES = [
-    "download", "separate", "preprocess", "features", "vqvae", "latent_gan", "cyclegan",
-    "vocoder", "generate", "evaluate",
+    "download", "separate", "preprocess", "features", "data_report", "vqvae", "latent_gan",
+    "cyclegan", "vocoder", "generate", "evaluate",
 ]  # fmt: skip
 
 

@@ -5,6 +5,7 @@ Framing (Kong et al. 2020, https://arxiv.org/abs/2010.05646): no centring, refle
 Slaney's mel scale and area normalisation as in the Auditory Toolbox (Slaney 1998).
 """
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import Annotated, Any
@@ -19,7 +20,8 @@ from melodygan.pipeline.params import Range
 Float = NDArray[np.float32]
 LOG_FLOOR = 1e-5  # magnitude
 LOG_SILENCE = -11.512925  # its natural logarithm: the lowest value of a log-mel
-_BLOCK = 256  # frames; the spectra of a block fit into the second-level cache
+PIECE = 4096  # frames that are worked off at a time where a whole track may not fit into memory
+_BLOCK = 128  # frames; the spectra of a block fit into the second-level cache
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,12 @@ class MelConfig:
     def padding(self) -> int:
         """Samples of reflect padding on each side."""
         return (self.n_fft - self.hop_length) // 2
+
+    def frames(self, samples: int) -> int:
+        """Frames of so many samples. Raises ValueError for less than one hop."""
+        if samples < self.hop_length:
+            raise ValueError(f"{samples} samples are less than one hop of {self.hop_length}")
+        return samples // self.hop_length
 
     @property
     def frame_rate(self) -> float:
@@ -116,27 +124,61 @@ def window(config: MelConfig) -> Float:
     return padded
 
 
-def log_compress(magnitude: Float) -> Float:
-    """Natural logarithm with the floor 1e-5."""
-    return np.log(np.maximum(magnitude, np.float32(LOG_FLOOR)))
-
-
 def log_mel(audio: Float, config: MelConfig) -> Float:
     """Log-mel spectrogram on the CPU: (samples,) -> (frames, n_mels), frames = samples // hop.
 
-    Natural log of max(mel, 1e-5). Worked off in blocks that stay in the processor's cache, with
-    the filterbank as the sparse matrix that it is. Equal bytes on any number of threads, as no
-    BLAS is used. Raises ValueError for less than one hop of samples.
+    Natural log of max(mel, 1e-5). Equal bytes on any number of threads, as no BLAS is used.
+    Raises ValueError for less than one hop of samples.
+    """
+    result = np.empty((config.frames(len(audio)), config.n_mels), np.float32)
+    for first in range(0, len(result), PIECE):
+        part = result[first : first + PIECE]
+        log_mel_part(lambda start, stop: audio[start:stop], len(audio), config, first, part)
+    return result
+
+
+def log_mel_part(
+    read: Callable[[int, int], Float], samples: int, config: MelConfig, first: int, out: Float
+) -> None:
+    """Write the log-mel of frames `first` to `first + len(out)` of a track into `out`.
+
+    read: `read(start, stop)` gives the track's float samples of that range within `samples`, the
+    length of the track. out: (frames, n_mels). The bytes are those of the whole track's `log_mel`.
+    """
+    begin = first * config.hop_length - config.padding
+    end = (first + len(out)) * config.hop_length + config.padding
+    audio = read(max(begin, 0), min(end, samples))
+    if begin < 0 or end > samples:
+        audio = np.pad(audio, (max(-begin, 0), max(end - samples, 0)), mode="reflect")
+    _transform(sliding_window_view(audio, config.n_fft)[:: config.hop_length], config, out)
+
+
+def _transform(frames: Float, config: MelConfig, out: Float) -> None:
+    """Log-mel of unwindowed frames, (frames, n_fft) -> (frames, n_mels), written into `out`.
+
+    Block by block, so that the spectra stay in the processor's cache. All blocks are equally
+    long, the last one filled up: a frame's bytes do not depend on where in a block it lies, for
+    no vector loop ends on a remainder, which may be rounded in another way.
     """
     import scipy.fft  # here, since models read this file's convention where no scipy is
+
+    windowed = np.empty((_BLOCK, config.n_fft), np.float32)
+    magnitude = np.empty((_BLOCK, config.n_bins), np.float32)
+    by_bin = np.empty(magnitude.T.shape, np.float32)
+    for start in range(0, len(frames), _BLOCK):
+        block = frames[start : start + _BLOCK]
+        np.multiply(block, window(config), out=windowed[: len(block)])
+        windowed[len(block) :] = 0
+        np.abs(scipy.fft.rfft(windowed, axis=1), out=magnitude)
+        by_bin[:] = magnitude.T  # filters then add whole rows of frames
+        mel = _sparse_filters(config) @ by_bin
+        np.log(np.maximum(mel, np.float32(LOG_FLOOR), out=mel), out=mel)
+        out[start : start + _BLOCK] = mel.T[: len(block)]
+
+
+@lru_cache(maxsize=8)
+def _sparse_filters(config: MelConfig) -> Any:
+    """The filterbank as what it is: at most two filters overlap at a bin."""
     import scipy.sparse
 
-    filters = scipy.sparse.csr_array(mel_filterbank(config).T)
-    padded = np.pad(audio, config.padding, mode="reflect")
-    frames = sliding_window_view(padded, config.n_fft)[:: config.hop_length]
-    result = np.empty((len(frames), config.n_mels), np.float32)
-    for start in range(0, len(frames), _BLOCK):
-        windowed = frames[start : start + _BLOCK] * window(config)
-        magnitude = np.abs(scipy.fft.rfft(windowed, axis=1))
-        result[start : start + _BLOCK] = log_compress(magnitude @ filters)
-    return result
+    return scipy.sparse.csr_array(mel_filterbank(config))

@@ -96,26 +96,24 @@ class Patches:
                 f"no track has {frames} frames (the longest has {longest}): lower `frames` in "
                 "params.yaml, or add longer tracks"
             )
-        room = np.array([len(track.mel) - frames + 1 for track in self.tracks])
-        self._ends = np.cumsum(room)
+        self._room = np.array([len(track.mel) - frames + 1 for track in self.tracks])  # positions
 
     def random(self, count: int, rng: np.random.Generator) -> Float:
         """`count` patches, all positions equally likely; (count, n_mels, frames)."""
-        places = rng.integers(0, self._ends[-1], count)
-        which = np.searchsorted(self._ends, places, side="right")
-        patches = []
-        for place, index in zip(places, which, strict=True):
-            start = place - (self._ends[index - 1] if index else 0)
-            patches.append(self.tracks[index].mel[start : start + self.frames].T)
-        return np.stack(patches)
+        return self._cut(rng.integers(0, self._room.sum(), count), self._room, 1)
 
     def regular(self, hop: int, limit: int | None = None) -> Float:
         """Patches every `hop` frames, thinned out evenly to `limit`; (n, n_mels, frames)."""
-        places = [
-            (index, start)
-            for index, track in enumerate(self.tracks)
-            for start in range(0, len(track.mel) - self.frames + 1, hop)
-        ]
+        counts = -(-self._room // hop)
+        places = np.arange(counts.sum())
         if limit is not None and len(places) > limit:
-            places = [places[i] for i in np.linspace(0, len(places) - 1, limit).round().astype(int)]
-        return np.stack([self.tracks[i].mel[s : s + self.frames].T for i, s in places])
+            places = np.linspace(0, len(places) - 1, limit).round().astype(int)
+        return self._cut(places, counts, hop)
+
+    def _cut(self, places: NDArray[np.int64], counts: NDArray[np.int64], hop: int) -> Float:
+        """Patches by `places` among all those at steps of `hop`, `counts` of each track."""
+        ends = np.cumsum(counts)
+        which = np.searchsorted(ends, places, side="right")
+        starts = (places - (ends - counts)[which]) * hop
+        chosen = zip(which.tolist(), starts.tolist(), strict=True)
+        return np.stack([self.tracks[i].mel[s : s + self.frames].T for i, s in chosen])

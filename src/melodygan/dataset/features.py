@@ -1,15 +1,18 @@
 """The features stage: log-mel, MFCC and pooled vectors of every clean track."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from melodygan.audio.features import mfcc, pooled
-from melodygan.audio.mel import MelConfig, log_mel
+from melodygan.audio.features import Pooling, mfcc
+from melodygan.audio.mel import PIECE, MelConfig, log_mel_part
 from melodygan.audio.pcm import from_int16
+from melodygan.dataset.npy import NpyWriter
 from melodygan.dataset.shards import shard_path, write_shard
 from melodygan.pipeline.errors import UserError
 from melodygan.pipeline.files import atomic_dir, read_json, read_rows, write_json, write_rows
@@ -19,6 +22,12 @@ from melodygan.pipeline.tracks import Job, map_tracks
 
 Row = dict[str, Any]
 _SUMS = "sums.json"
+_KINDS = (  # of shards, and the columns of the index that say where a track lies in them
+    ("mel", "start", "frames"),
+    ("pooled", "pooled_start", "pooled_rows"),
+    ("mfcc", "start", "frames"),
+)
+_GROUP = 64  # frames that are added up together; divides PIECE
 
 
 @dataclass(frozen=True)
@@ -35,20 +44,104 @@ def track_features(
 ) -> None:
     """Write mel.npy, mfcc.npy, pooled.npy and the log-mel's sums of one track into `folder`.
 
-    The track is `samples` int16 samples from `start` on in the .npy file `shard`.
+    The track is `samples` int16 samples from `start` on in the .npy file `shard`. It is worked off
+    in pieces, so that hours of audio need no more memory than minutes.
     """
-    audio = np.load(shard, mmap_mode="r")[start : start + samples]
-    mel = log_mel(from_int16(audio), config)
-    cepstra = mfcc(mel, params.n_mfcc)
-    np.save(folder / "mel.npy", mel)
-    np.save(folder / "mfcc.npy", cepstra)
-    np.save(folder / "pooled.npy", pooled(mel, cepstra, params.pool_frames, params.pool_hop))
-    sums = {
-        "count": mel.size,
-        "sum": float(mel.sum(dtype=np.float64)),
-        "squares": float(np.square(mel, dtype=np.float64).sum()),
-    }
-    write_json(folder / _SUMS, sums)
+    frames = config.frames(samples)
+    pooling = Pooling(frames, params.pool_frames, params.pool_hop)
+    bands, width = config.n_mels, 2 * (config.n_mels + params.n_mfcc)
+    read, sums = _reader(shard, start), _Sums()
+    buffer = np.empty((min(PIECE, frames), bands), np.float32)
+    with (
+        NpyWriter(folder / "mel.npy", (frames, bands)) as mel_file,
+        NpyWriter(folder / "mfcc.npy", (frames, params.n_mfcc)) as mfcc_file,
+        NpyWriter(folder / "pooled.npy", (pooling.windows, width)) as pooled_file,
+    ):
+        for first in range(0, frames, PIECE):
+            mel = buffer[: frames - first]
+            log_mel_part(read, samples, config, first, mel)
+            cepstra = mfcc(mel, params.n_mfcc)
+            sums.add(mel)
+            mel_file.append(mel)
+            mfcc_file.append(cepstra)
+            pooled_file.append(pooling.add(mel, cepstra))
+    write_json(folder / _SUMS, sums.result())
+
+
+def restore_features(row: Row, source: Path, folder: Path) -> None:
+    """Write into `folder` the files that `track_features` wrote for the track of `row`.
+
+    row: the track's line of the index of `source`, a data/features.
+    """
+    sums = _Sums()
+    for kind, start_key, length_key in _KINDS:
+        shard = shard_path(source, kind, row["shard"])
+        start, length = row[start_key], row[length_key]
+        shape = np.load(shard, mmap_mode="r").shape
+        with NpyWriter(folder / f"{kind}.npy", (length, *shape[1:])) as file:
+            for first in range(start, start + length, PIECE):
+                # mapped anew each time, which frees the pages of the piece before
+                mapped = np.load(shard, mmap_mode="r")
+                piece = mapped[first : min(first + PIECE, start + length)]
+                file.append(piece)
+                if kind == "mel":
+                    sums.add(piece)
+    write_json(folder / _SUMS, sums.result())
+
+
+@lru_cache(maxsize=1)
+def _rows(source: Path) -> dict[str, Row]:
+    """The index rows of a data/features by the names of their jobs."""
+    return {_name(row): row for row in read_rows(source / "index.jsonl")}
+
+
+def _restore(name: str, source: Path, folder: Path) -> None:
+    restore_features(_rows(source)[name], source, folder)
+
+
+def _name(row: Row) -> str:
+    return f"{row['track']}.{row['stem']}"
+
+
+def _reader(shard: Path, start: int) -> Callable[[int, int], NDArray[np.float32]]:
+    """Float samples by their place in the track that begins at sample `start` of `shard`."""
+    mapped = np.load(shard, mmap_mode="r")
+    dtype, origin = mapped.dtype, mapped.offset + start * mapped.itemsize
+
+    def read(begin: int, end: int) -> NDArray[np.float32]:
+        # no memory map: its pages would stay in memory with the track
+        offset = origin + begin * dtype.itemsize
+        return from_int16(np.fromfile(shard, dtype, end - begin, offset=offset))
+
+    return read
+
+
+class _Sums:
+    """Sum and sum of squares of a log-mel that comes in pieces of `PIECE` frames.
+
+    Added up in double precision by groups of frames, one after another, so that the size of the
+    pieces, a multiple of the groups', changes no bit.
+    """
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._totals = np.zeros(2)  # sum, squares
+
+    def add(self, mel: NDArray[np.float32]) -> None:
+        """Add a piece, (frames, n_mels); none may follow one that is no multiple of the group."""
+        whole = len(mel) // _GROUP * _GROUP
+        for part in (mel[:whole].reshape(-1, _GROUP * mel.shape[1]), mel[whole:].reshape(1, -1)):
+            values = part.astype(np.float64)  # beforehand: numpy would convert buffer by buffer
+            sums = np.add.reduce(values, axis=1)
+            squares = np.einsum("ij,ij->i", values, values)
+            for pair in zip(sums, squares, strict=True):
+                self._totals += pair
+        self._count += mel.size
+
+    def result(self) -> Row:
+        """Columns of sums.json."""
+        total, squares = self._totals.tolist()
+        return {"count": self._count, "sum": total, "squares": squares}
 
 
 def make_features(
@@ -71,7 +164,7 @@ def make_features(
             f"{config.n_mels}: there are no more MFCC than mel bands"
         )
     rows = [row for row in read_rows(source / "index.jsonl") if "rejected" not in row]
-    folders = _run(stage, rows, source, config, params)
+    folders = _run(stage, rows, source, target, config, params)
     statistics = {stem: _statistics(stem, rows, folders) for stem in meta["stems"]}
     with atomic_dir(target) as folder:
         index = _write_shards(folder, rows, folders)
@@ -89,12 +182,17 @@ def make_features(
 
 
 def _run(
-    stage: Stage, rows: Sequence[Row], source: Path, config: MelConfig, params: FeaturesParams
+    stage: Stage,
+    rows: Sequence[Row],
+    source: Path,
+    target: Path,
+    config: MelConfig,
+    params: FeaturesParams,
 ) -> list[Path]:
     """Each row's folder of results."""
     jobs = [
         Job(
-            track=f"{row['track']}.{row['stem']}",
+            track=_name(row),
             content=row["sha256"],
             arguments=(
                 shard_path(source, "audio", row["shard"]).resolve(),
@@ -107,7 +205,7 @@ def _run(
         for row in rows
     ]
     key = {"audio": config.as_dict(), "features": asdict(params)}
-    done = map_tracks(stage, jobs, track_features, key)
+    done = map_tracks(stage, jobs, track_features, key, restore=(target, _restore))
     return [done[job.track] for job in jobs]
 
 
@@ -118,11 +216,7 @@ def _write_shards(target: Path, rows: Sequence[Row], folders: Sequence[Path]) ->
     ]
     for shard in sorted({row["shard"] for row in rows}):
         members = [i for i, row in enumerate(rows) if row["shard"] == shard]
-        for kind, start_key, length_key in (
-            ("mel", "start", "frames"),
-            ("pooled", "pooled_start", "pooled_rows"),
-            ("mfcc", "start", "frames"),
-        ):
+        for kind, start_key, length_key in _KINDS:
             parts = [folders[i] / f"{kind}.npy" for i in members]
             spans = write_shard(shard_path(target, kind, shard), parts)
             for i, (start, length) in zip(members, spans, strict=True):

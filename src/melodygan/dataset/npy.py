@@ -1,0 +1,53 @@
+"""Writing a .npy file block by block, for arrays that do not fit into memory."""
+
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+
+class NpyWriter:
+    """A .npy file of known `shape`, written along the first axis; the bytes are np.save's.
+
+    Plain writes, since a full disk ends a memory map with a signal instead of an error.
+    """
+
+    def __init__(self, path: Path, shape: tuple[int, ...], dtype: DTypeLike = np.float32) -> None:
+        self._path, self._shape, self._dtype = path, shape, np.dtype(dtype)
+        self._rows = 0
+        self._file = path.open("wb")
+        header = {
+            "descr": np.lib.format.dtype_to_descr(self._dtype),
+            "fortran_order": False,
+            "shape": shape,
+        }
+        np.lib.format.write_array_header_1_0(self._file, header)
+
+    def append(self, block: NDArray[np.generic]) -> None:
+        """Write the next rows. Raises ValueError for another type or shape than the file's."""
+        if block.dtype != self._dtype or block.shape[1:] != self._shape[1:]:
+            raise ValueError(
+                f"{self._path}: rows of {self._dtype} {self._shape[1:]}, "
+                f"not of {block.dtype} {block.shape[1:]}"
+            )
+        self._file.write(np.ascontiguousarray(block).data)
+        self._rows += len(block)
+
+    def close(self) -> None:
+        """Close the file. Raises ValueError when it has not as many rows as its header says."""
+        self._file.close()
+        if self._rows != self._shape[0]:
+            raise ValueError(f"{self._path}: {self._rows} rows written, not {self._shape[0]}")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: object, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self._file.close()  # the exception says more than the missing rows

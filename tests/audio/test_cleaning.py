@@ -1,16 +1,25 @@
 """Clipping, silence, noise and loudness on signals whose answers are known."""
 
+import warnings
+
 import numpy as np
+import pyloudnorm
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from melodygan.audio.clipping import clipped_fraction
-from melodygan.audio.loudness import integrated_loudness, normalising_gain, true_peak
+from melodygan.audio.clipping import FULL, ClippingMeter, clipped_fraction
+from melodygan.audio.loudness import (
+    LoudnessMeter,
+    TruePeakMeter,
+    integrated_loudness,
+    normalising_gain,
+    true_peak,
+)
 from melodygan.audio.noise import noise_free_span, spectral_flatness
 from melodygan.audio.pcm import from_int16, to_int16
-from melodygan.audio.silence import apply_cuts, block_size, silence_cuts
+from melodygan.audio.silence import Cut, LevelMeter, block_size, kept_blocks, silence_cuts
 
 RATE = 22050
 Mono = NDArray[np.float32]
@@ -41,6 +50,30 @@ def music(seconds: float, seed: int = 0) -> Mono:
     return np.concatenate(chords).astype(np.float32)
 
 
+def levels_of(audio: Mono) -> NDArray[np.float32]:
+    meter = LevelMeter(RATE)
+    meter.add(audio)
+    return meter.levels()
+
+
+def cuts_of(audio: Mono, gap: float) -> list[Cut]:
+    return silence_cuts(levels_of(audio), len(audio), RATE, -50, gap)
+
+
+def apply_cuts(audio: Mono, cuts: list[Cut], size: int = 1 << 16) -> Mono:
+    blocks = kept_blocks(lambda a, b: audio[a:b], 0, len(audio), cuts, RATE, size)
+    return np.concatenate([audio[:0], *blocks])
+
+
+def span_of(audio: Mono) -> tuple[int, int]:
+    return noise_free_span(lambda a, b: audio[a:b], levels_of(audio), len(audio), RATE, 6)
+
+
+def pieces_of(audio: Mono, lengths: list[int]) -> list[Mono]:
+    """`audio` in pieces of these lengths, and what is left in one more."""
+    return np.split(audio, np.minimum(np.cumsum(lengths), len(audio)))
+
+
 def test_only_runs_at_full_scale_count_as_clipping() -> None:
     audio = np.zeros((100, 2), np.float32)
     audio[10:12, 0] = 1.0  # two samples: a peak, not a flattened wave
@@ -48,6 +81,22 @@ def test_only_runs_at_full_scale_count_as_clipping() -> None:
     audio[50:60, 0] = -1.0
     assert clipped_fraction(audio) == pytest.approx(10 / 200)
     assert clipped_fraction(audio[:2]) == 0
+
+
+@given(
+    samples=st.lists(st.tuples(*[st.sampled_from([0, 0.5, FULL, -1])] * 2), min_size=1),
+    lengths=st.lists(st.integers(0, 9)),
+)
+def test_clipping_is_the_same_in_any_blocks(
+    samples: list[tuple[float, float]], lengths: list[int]
+) -> None:
+    audio = np.array(samples, np.float32)
+    meter = ClippingMeter()
+    for block in pieces_of(audio, lengths):
+        meter.add(block)
+    marks = ["".join("x" if abs(x) >= np.float32(FULL) else "." for x in c) for c in audio.T]
+    runs = [run for mark in marks for run in mark.split(".") if len(run) >= 3]
+    assert meter.fraction == sum(map(len, runs)) / audio.size
 
 
 def test_a_sine_driven_into_full_scale_is_clipped_for_the_time_it_is_flat() -> None:
@@ -58,8 +107,8 @@ def test_a_sine_driven_into_full_scale_is_clipped_for_the_time_it_is_flat() -> N
 
 def test_long_silences_are_shortened_to_the_gap_and_short_ones_stay() -> None:
     audio = np.concatenate([sine(1), rest(3), sine(1), rest(0.3), sine(1)])
-    cuts = silence_cuts(audio, RATE, -50, 0.5)
-    shorter = apply_cuts(audio, cuts, RATE)
+    cuts = cuts_of(audio, 0.5)
+    shorter = apply_cuts(audio, cuts)
     assert len(cuts) == 1
     assert len(shorter) / RATE == pytest.approx(3.8, abs=0.05)
     quiet = np.abs(shorter) < 1e-4
@@ -68,7 +117,7 @@ def test_long_silences_are_shortened_to_the_gap_and_short_ones_stay() -> None:
 
 def test_silence_at_head_and_tail_is_shortened_too() -> None:
     audio = np.concatenate([rest(2), sine(1), rest(2)])
-    shorter = apply_cuts(audio, silence_cuts(audio, RATE, -50, 0.25), RATE)
+    shorter = apply_cuts(audio, cuts_of(audio, 0.25))
     assert len(shorter) / RATE == pytest.approx(1.5, abs=0.05)
     loud = np.flatnonzero(np.abs(shorter) > 0.01)
     assert loud[0] / RATE == pytest.approx(0.25, abs=0.03)
@@ -76,15 +125,15 @@ def test_silence_at_head_and_tail_is_shortened_too() -> None:
 
 def test_sound_without_silence_is_returned_as_it_was() -> None:
     audio = music(4)
-    cuts = silence_cuts(audio, RATE, -50, 0.5)
+    cuts = cuts_of(audio, 0.5)
     assert cuts == []
-    np.testing.assert_array_equal(apply_cuts(audio, cuts, RATE), audio)
+    np.testing.assert_array_equal(apply_cuts(audio, cuts), audio)
 
 
 def test_cuts_leave_no_click_in_a_stem_that_sounds_through_the_silence() -> None:
     reference = np.concatenate([sine(1), rest(2), sine(1)])
     other = sine(4, 0.5, 100)
-    joined = apply_cuts(other, silence_cuts(reference, RATE, -50, 0.5), RATE)
+    joined = apply_cuts(other, cuts_of(reference, 0.5))
     assert np.abs(np.diff(joined)).max() < 3 * np.abs(np.diff(other)).max()
 
 
@@ -97,9 +146,9 @@ def test_the_result_is_shorter_by_the_sum_of_the_cuts(
     pieces: list[tuple[float, float]], gap: float
 ) -> None:
     audio = np.concatenate([np.append(sine(loud), rest(quiet)) for loud, quiet in pieces])
-    cuts = silence_cuts(audio, RATE, -50, gap)
+    cuts = cuts_of(audio, gap)
     removed = sum(stop - start for start, stop in cuts)
-    assert len(apply_cuts(audio, cuts, RATE)) == len(audio) - removed
+    assert len(apply_cuts(audio, cuts)) == len(audio) - removed
     # what was taken out was silent, but for the block at either edge
     edge = block_size(RATE)
     assert all(np.abs(audio[a + edge : b - edge]).max(initial=0) < 0.01 for a, b in cuts)
@@ -108,7 +157,7 @@ def test_the_result_is_shorter_by_the_sum_of_the_cuts(
 def test_noise_before_and_after_the_music_is_trimmed() -> None:
     body = music(4)
     audio = np.concatenate([rest(1.5), body, rest(0.8)]) + hiss(6.3, 0.001)
-    start, end = noise_free_span(audio, RATE, 6)
+    start, end = span_of(audio)
     assert 1.5 - 0.06 <= start / RATE <= 1.5
     assert 5.5 - 0.5 <= end / RATE <= 5.5 + 0.06  # the last chord ends below the noise
     assert end > start
@@ -116,7 +165,7 @@ def test_noise_before_and_after_the_music_is_trimmed() -> None:
 
 def test_digital_silence_before_the_music_is_trimmed() -> None:
     audio = np.concatenate([rest(1), music(4)])
-    start, end = noise_free_span(audio, RATE, 6)
+    start, end = span_of(audio)
     assert 1 - 0.06 <= start / RATE <= 1
     assert end == len(audio)
 
@@ -135,7 +184,7 @@ def test_digital_silence_before_the_music_is_trimmed() -> None:
     ids=["music", "noisy", "noise only", "tone", "quiet intro", "fade-in", "loud noise"],
 )
 def test_music_without_a_lead_in_of_noise_loses_nothing(audio: Mono) -> None:
-    assert noise_free_span(audio, RATE, 6) == (0, len(audio))
+    assert span_of(audio) == (0, len(audio))
 
 
 def test_flatness_tells_noise_from_tones() -> None:
@@ -149,6 +198,57 @@ def test_flatness_tells_noise_from_tones() -> None:
 def test_a_sine_has_the_loudness_that_the_standard_says() -> None:
     # BS.1770-4: a sine of 997 Hz at full scale in one channel has -3.01 LUFS
     assert integrated_loudness(sine(5, 1.0, 997), RATE) == pytest.approx(-3.01, abs=0.1)
+
+
+@pytest.mark.parametrize("rate", [8000, 16000, 22050, 44100, 48000])
+def test_loudness_agrees_with_another_implementation(rate: int) -> None:
+    time = np.arange(12 * rate) / rate
+    noise = np.random.default_rng(0).normal(0, 0.1, len(time))
+    beat = np.exp(-8 * (time % 0.5))
+    chord = sum(np.sin(2 * np.pi * hz * time) for hz in (55, 220, 880, 2500))
+    # of the last, 4 s lie below the relative gate, and 4 s below the absolute one
+    for signal in (
+        noise,
+        beat * chord / 4,
+        noise * np.select([time < 4, time < 8], [1, 0.1], 1e-3),
+    ):
+        audio = signal.astype(np.float32)
+        expected = pyloudnorm.Meter(rate).integrated_loudness(audio.astype(float))
+        assert integrated_loudness(audio, rate) == pytest.approx(expected, abs=0.01)
+
+
+def test_the_loudness_after_a_gain_is_that_of_the_rounded_samples() -> None:
+    # the quiet half is below the absolute gate before the gain, and above it after
+    audio = np.concatenate([music(2), hiss(2, 2e-4, 1)]) * np.float32(0.1)
+    for gain in (0.05, 1.0, 8.0):
+        meter = LoudnessMeter(RATE)
+        meter.add(audio)
+        samples = to_int16(audio * np.float32(gain)) / 32767
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            expected = pyloudnorm.Meter(RATE).integrated_loudness(samples)
+        assert meter.loudness(gain) == pytest.approx(expected, abs=0.05)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(st.integers(0, 9000), max_size=8))
+def test_meters_and_cuts_give_the_same_in_any_blocks(lengths: list[int]) -> None:
+    audio = np.concatenate([music(1), rest(0.5), music(0.6, 1), rest(0.3)])
+    levels, loudness, peak = LevelMeter(RATE), LoudnessMeter(RATE), TruePeakMeter(RATE)
+    for block in pieces_of(audio, lengths):
+        for meter in (levels, loudness, peak):
+            meter.add(block)
+    np.testing.assert_array_equal(levels.levels(), levels_of(audio))
+    assert loudness.loudness() == integrated_loudness(audio, RATE)
+    assert peak.finish() == true_peak(audio, RATE)
+    size = 200 + sum(lengths)
+    cuts = cuts_of(audio, 0.1)
+    np.testing.assert_array_equal(apply_cuts(audio, cuts, size), apply_cuts(audio, cuts))
+
+
+def test_less_than_a_gating_block_has_no_loudness() -> None:
+    with pytest.raises(ValueError, match="needs"):
+        integrated_loudness(sine(0.39), RATE)
 
 
 def test_silence_has_no_loudness() -> None:

@@ -2,15 +2,29 @@
 
 import os
 import pickle
+import tracemalloc
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
 import soundfile
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from melodygan.audio.decode import AudioError, decode, probe, to_mono, to_stereo
+from melodygan.audio import decode as module
+from melodygan.audio.decode import (
+    AudioError,
+    Extent,
+    decode,
+    open_audio,
+    probe,
+    resample,
+    resampled,
+    to_mono,
+    to_stereo,
+)
 
 RATE = 44100
 SECONDS = 2.0
@@ -95,6 +109,93 @@ def test_resampling_keeps_the_band_and_leaves_no_alias(tmp_path: Path) -> None:
         assert level == pytest.approx(expected, abs=1e-4)
 
 
+@settings(max_examples=40, deadline=None)
+@given(
+    lengths=st.lists(st.integers(0, 3000), max_size=6),
+    rates=st.sampled_from([(44100, 22050), (48000, 22050), (16000, 22050), (22050, 22050)]),
+    channels=st.integers(0, 2),
+)
+def test_resampling_is_the_same_in_any_blocks(
+    lengths: list[int], rates: tuple[int, int], channels: int
+) -> None:
+    shape = (sum(lengths), channels) if channels else (sum(lengths),)
+    audio = np.random.default_rng(0).normal(0, 0.1, shape).astype(np.float32)
+    blocks = list(resampled(np.split(audio, np.cumsum(lengths)), *rates))
+    assert all(map(len, blocks))
+    whole = resample(audio, *rates)
+    assert abs(len(whole) - len(audio) * rates[1] / rates[0]) <= 1
+    np.testing.assert_array_equal(np.concatenate([audio[:0], *blocks]), whole)
+
+
+@pytest.mark.parametrize("suffix", ["flac", "mp3", "ogg", "m4a"])
+def test_a_file_inside_another_is_the_same_audio(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"tone.{suffix}"
+    encode_av(path, "aac") if suffix == "m4a" else soundfile.write(path, tone(), RATE)
+    size = path.stat().st_size
+    other = tmp_path / "other.flac"
+    soundfile.write(other, np.zeros(RATE), RATE)
+    packed = tmp_path / "packed.tar"
+    packed.write_bytes(other.read_bytes() + path.read_bytes() + other.read_bytes())
+    extent = Extent(packed, other.stat().st_size, size)
+    for source, start in ((extent, None), (extent, 0.7)):
+        found, rate = decode(source, start=start)
+        expected, _ = decode(path, start=start)
+        assert rate == RATE
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_a_window_ends_where_it_should_though_the_file_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "letters"
+    path.write_bytes(b"abcdefghij")
+    with Extent(path, 2, 5).open() as file:
+        assert file.read() == b"cdefg"
+        file.seek(-2, os.SEEK_END)
+        assert (file.read(9), file.read(9)) == (b"fg", b"")
+        file.seek(99)
+        assert file.read(1) == b""
+    with Extent(path, 8).open() as file:
+        assert file.read() == b"ij"
+    with Extent(path, 20, 5).open() as file:
+        assert file.read() == b""
+
+
+@pytest.mark.parametrize("suffix", ["flac", "m4a"])
+def test_blocks_are_small_and_join_to_the_whole(
+    tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / f"tone.{suffix}"
+    encode_av(path, "aac") if suffix == "m4a" else soundfile.write(path, tone(), RATE)
+    whole, _ = decode(path, start=0.3, end=1.9)
+    monkeypatch.setattr(module, "_BLOCK", 700)
+    blocks = list(open_audio(path, 0.3, 1.9).blocks)
+    assert max(map(len, blocks)) <= 700
+    assert min(map(len, blocks)) > 0
+    np.testing.assert_array_equal(np.concatenate(blocks), whole)
+
+
+def test_a_long_file_needs_no_more_memory_than_a_short_one(tmp_path: Path) -> None:
+    path = tmp_path / "long.flac"
+    soundfile.write(path, np.zeros((120 * RATE, 2), np.int16), RATE)  # 42 MB as float32
+    tracemalloc.start()
+    length = sum(len(block) for block in open_audio(path).blocks)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert length == 120 * RATE
+    assert peak < 5e6
+
+
+def test_a_playlist_in_disguise_opens_no_other_file(tmp_path: Path) -> None:
+    song = tmp_path / "song.ts"
+    encode_av(song, "aac")
+    for name, text in {
+        "list.m3u8": f"#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:2,\n{song}\n#EXT-X-ENDLIST\n",
+        "list.ffconcat": "ffconcat version 1.0\nfile song.ts\n",
+    }.items():
+        (tmp_path / name).write_text(text)
+        with pytest.raises(AudioError, match="not decodable"):
+            decode(tmp_path / name)
+
+
 def test_channels_are_mixed_down_and_doubled() -> None:
     six = np.arange(12, dtype=np.float32).reshape(2, 6)
     assert to_mono(six).tolist() == [2.5, 8.5]
@@ -112,6 +213,7 @@ def broken_files(folder: Path) -> dict[str, str]:
     soundfile.write(folder / "none.wav", np.zeros(0), RATE)
     soundfile.write(folder / "nan.wav", np.array([0, np.nan] * 99), RATE, subtype="FLOAT")
     soundfile.write(folder / "slow.wav", np.zeros(99), 10)
+    soundfile.write(folder / "wide.wav", np.zeros((99, 65)), RATE)
     encode_av(folder / "whole.m4a", "aac")
     (folder / "cut.m4a").write_bytes((folder / "whole.m4a").read_bytes()[:9000])
     rng = np.random.default_rng(1)
@@ -131,6 +233,7 @@ def broken_files(folder: Path) -> dict[str, str]:
         "none.wav": "no samples",
         "nan.wav": "not finite",
         "slow.wav": "10 Hz",
+        "wide.wav": "65 channels",
         "cut.m4a": "not decodable",
         "cut.flac": "damaged",
         "film.mp4": "no audio",

@@ -11,11 +11,13 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
+from melodygan.audio.clipping import clipped_fraction
 from melodygan.audio.mel import MelConfig
 from melodygan.dataset.features import FeaturesParams, make_features
 from melodygan.dataset.preprocess import PreprocessParams, preprocess
 from melodygan.pipeline import Stage
 from melodygan.pipeline.files import sha256_file, write_rows
+from melodygan.pipeline.packing import pack
 from melodygan.pipeline.params import load
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -46,16 +48,35 @@ class Project:
     """The stems of `tracks` in data/stems, and the two stages run on them."""
 
     rows: list[dict[str, Any]] = field(default_factory=list)
+    packed: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
 
     def add(self, track: str, label: str, ordinal: int, stems: Stems, rate: int = RATE) -> None:
-        """Write one track's stem files and its row of the index."""
-        folder = Path("data/stems")
-        folder.mkdir(parents=True, exist_ok=True)
-        files = {stem: f"{track}.{stem}.flac" for stem in stems}
+        """Write one track's stems into its tar file, and its row of the index."""
+        flacs = Path("flac")
+        flacs.mkdir(exist_ok=True)
+        shard = ordinal % 2
+        stems_row: dict[str, Any] = {}
         for stem, audio in stems.items():
-            soundfile.write(folder / files[stem], audio, rate, subtype="PCM_16")
-        hashes = {stem: sha256_file(folder / name) for stem, name in files.items()}
-        self.add_row(track, label, ordinal, stems=files, sha256=hashes)
+            name = f"{track}.{stem}.flac"
+            soundfile.write(flacs / name, audio, rate, subtype="PCM_16")
+            stems_row[stem] = {"name": name, "shard": shard}
+        self.packed.setdefault(shard, []).extend(stems_row.values())
+        hashes = {stem: sha256_file(flacs / place["name"]) for stem, place in stems_row.items()}
+        lengths = {len(audio) for audio in stems.values()}
+        mix = sum(stems.values()) if len(lengths) == 1 else next(iter(stems.values()))
+        self.add_row(
+            track, label, ordinal, stems=stems_row, sha256=hashes, clipped=clipped_fraction(mix)
+        )
+        self.pack(shard)
+
+    def pack(self, shard: int) -> None:
+        """Write the tar file of a shard anew, and the index with it."""
+        places = self.packed[shard]
+        members = [(place["name"], Path("flac") / place["name"]) for place in places]
+        extents = pack(Path(f"data/stems/stems-{shard:02d}.tar"), members)
+        for place, (offset, size) in zip(places, extents, strict=True):
+            place |= {"offset": offset, "bytes": size}
+        write_rows(Path("data/stems/index.jsonl"), self.rows)
 
     def add_row(self, track: str, label: str, ordinal: int, **columns: Any) -> None:
         """Add a row to the index of stems."""

@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 import pyloudnorm
 import pytest
+import soundfile
 from numpy.typing import NDArray
 
+from melodygan.dataset.preprocess import restore_clean
 from melodygan.pipeline.errors import UserError
 from melodygan.pipeline.files import read_json, read_rows
 
@@ -93,9 +95,10 @@ def test_unusable_tracks_are_listed_with_file_and_reason(project: Any, make_song
     project.add("silent", "rock", 6, {"mix": 0 * loud})
     project.add("uneven", "rock", 7, {"vocals": make_song(3, 4), "instrumental": make_song(3, 5)})
     project.add("damaged", "rock", 8, {"mix": make_song(4)})
-    damaged = Path("data/stems/damaged.mix.flac")
+    damaged = Path("flac/damaged.mix.flac")
     damaged.write_bytes(damaged.read_bytes()[:20_000])
-    clean = project.preprocess()
+    project.pack(8 % 2)
+    clean = project.preprocess(stems=["mix"])
     metrics = read_json(Path("metrics/preprocess.json"))
     assert metrics["tracks"] == {"accepted": 3, "rejected": 6}
     assert metrics["labels"] == {"rock": {"train": 1, "test": 1, "validation": 1}}
@@ -138,10 +141,31 @@ def test_nothing_usable_fails_with_the_reasons_and_leaves_nothing(
     assert not Path("metrics/preprocess.json").exists()
 
 
-def test_a_lost_stem_file_is_an_error_and_no_reject(project: Any) -> None:
-    Path("data/stems/rock-1.instrumental.flac").unlink()
-    with pytest.raises(UserError, match=r"rock-1\.instrumental\.flac is missing"):
+def test_a_lost_file_of_stems_is_an_error_and_no_reject(project: Any) -> None:
+    Path("data/stems/stems-01.tar").unlink()
+    with pytest.raises(UserError, match=r"stems-01\.tar is missing: run `dvc repro"):
         project.preprocess()
+
+
+def test_the_other_stem_is_not_decoded_for_nothing(project: Any) -> None:
+    for vocals in Path("flac").glob("*.vocals.flac"):
+        vocals.write_bytes(b"nothing")
+    for shard in project.packed:
+        project.pack(shard)
+    project.preprocess(stems=["instrumental"])
+    assert read_json(Path("metrics/preprocess.json"))["tracks"] == {"accepted": 3, "rejected": 0}
+    with pytest.raises(UserError, match="3 x not decodable"):
+        project.preprocess(stems=["mix"])
+
+
+def test_more_clipping_in_the_mix_is_new_work(project: Any) -> None:
+    project.preprocess()
+    project.rows[1]["clipped"] = 0.5
+    project.pack(0)
+    clean = project.preprocess()
+    rows = {row["track"]: row for row in read_rows(clean / "index.jsonl")}
+    assert rows["rock-1"]["rejected"] == "clipped (50% of the samples)"
+    assert rows["rock-0"]["clipped"] == 0
 
 
 def test_equal_stems_give_equal_bytes_on_any_number_of_workers(
@@ -174,6 +198,20 @@ def test_a_new_track_changes_one_shard_and_its_work_alone_is_done(
     changed = {name for name in after if after[name] != before.get(name)}
     assert len([name for name in changed if name.startswith("audio-")]) == 1
     assert changed >= {"index.jsonl"}
+
+
+def test_a_track_is_restored_from_the_output_as_it_was_made(project: Any, make_song: Song) -> None:
+    project.add("short", "rock", 3, {"mix": make_song(2, 1.0), "vocals": make_song(3, 1.0)})
+    clean = project.preprocess(stems=["mix", "vocals"], shards=2)
+    index = read_rows(clean / "index.jsonl")
+    keys = {row["track"]: row["key"] for row in read_rows(Path("data/keys/preprocess.jsonl"))}
+    assert keys.keys() == {row["track"] for row in index}
+    for track, key in keys.items():
+        folder = Path("restored") / track
+        folder.mkdir(parents=True)
+        restore_clean([row for row in index if row["track"] == track], clean, folder)
+        (made,) = Path(".cache/tracks/preprocess").glob(key)
+        assert files_of(folder) == files_of(made)
 
 
 def test_splits_and_shards_change_without_new_work(
@@ -218,5 +256,27 @@ def test_index_rows_are_json_without_surprises(project: Any) -> None:
         assert list(row) == sorted(row)
         assert row.keys() == {
             "clipped", "gain_db", "label", "loudness_after_lufs", "loudness_before_lufs",
-            "samples", "seconds_before", "sha256", "shard", "split", "start", "stem", "track",
+            "print_frames", "print_start", "samples", "seconds_before", "sha256", "shard", "split",
+            "start", "stem", "track",
         }  # fmt: skip
+
+
+def test_one_recording_under_several_names_is_used_once_and_in_one_split(
+    make_project: Any, make_song: Song, tmp_path: Path
+) -> None:
+    """Ordinals 0, 1 and 2 of a label are train, test and validation."""
+    project = make_project("twins")
+    for ordinal in range(3):
+        project.add(f"swing-{ordinal}", "swing", ordinal, {"instrumental": make_song(100 + ordinal, 8)})
+    soundfile.write(tmp_path / "copy.ogg", 0.5 * make_song(100, 8)[3000:], 44100)
+    again, _ = soundfile.read(tmp_path / "copy.ogg", dtype="float32")
+    project.add("another-name", "pop", 1, {"instrumental": again})
+    project.add("pop-0", "pop", 0, {"instrumental": make_song(107, 8)})
+    rows = {row["track"]: row for row in read_rows(project.preprocess() / "index.jsonl")}
+    assert rows["another-name"]["rejected"] == "same recording as swing-0"
+    others = {track: row["split"] for track, row in rows.items() if track != "another-name"}
+    assert others == {
+        "pop-0": "train", "swing-0": "train", "swing-1": "test", "swing-2": "validation",
+    }  # fmt: skip
+    metrics = read_json(Path("metrics/preprocess.json"))
+    assert metrics["duplicates"] == 1 and metrics["tracks"] == {"accepted": 4, "rejected": 1}

@@ -1,5 +1,6 @@
 """Shards: joined files, spread by the hash of the track's id."""
 
+import tracemalloc
 from collections import Counter
 from pathlib import Path
 
@@ -14,16 +15,28 @@ from melodygan.dataset.shards import shard_of, shard_path, write_shard
 @pytest.mark.parametrize("tail", [(), (3,)])
 def test_a_shard_is_its_parts_one_after_another(tmp_path: Path, tail: tuple[int, ...]) -> None:
     rng = np.random.default_rng(0)
-    arrays = [rng.normal(size=(n, *tail)).astype(np.float32) for n in (5, 1, 8)]
-    parts = [tmp_path / f"{i}.npy" for i in range(3)]
+    arrays = [rng.normal(size=(n, *tail)).astype(np.float32) for n in (5, 0, 1, 8)]
+    parts = [tmp_path / f"{i}.npy" for i in range(4)]
     for part, array in zip(parts, arrays, strict=True):
         np.save(part, array)
     path = shard_path(tmp_path, "mel", 7)
     assert path.name == "mel-07.npy"
-    assert write_shard(path, parts) == [(0, 5), (5, 1), (6, 8)]
+    assert write_shard(path, parts) == [(0, 5), (5, 0), (5, 1), (6, 8)]
     np.testing.assert_array_equal(np.load(path, mmap_mode="r"), np.concatenate(arrays))
     np.save(tmp_path / "joined.npy", np.concatenate(arrays))
     assert path.read_bytes() == (tmp_path / "joined.npy").read_bytes()
+
+
+def test_a_long_part_is_copied_without_being_loaded(tmp_path: Path) -> None:
+    part = tmp_path / "part.npy"
+    np.save(part, np.arange(10_000_000, dtype=np.int16))  # 20 MB
+    tracemalloc.start()
+    write_shard(tmp_path / "shard.npy", [part, part])
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 4e6
+    joined = np.load(tmp_path / "shard.npy", mmap_mode="r")
+    np.testing.assert_array_equal(joined[10_000_000:], np.load(part))
 
 
 @settings(deadline=None)

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from melodygan.pipeline import UserError
+from melodygan.separation import separate
 from melodygan.separation.model_folder import DEMO_FOLDER, fingerprint, provide
+from melodygan.separation.pieces import Float
 from melodygan.separation.separate import StemSeparator
 from melodygan.separation.si_sdr import si_sdr
 from melodygan.sources.demo import LABELS, DemoTrack, render_track
@@ -43,6 +45,28 @@ def test_the_level_of_the_mix_does_not_matter(
 ) -> None:
     loud, quiet = (demo_separator.separate(gain * track.mix)["vocals"] for gain in (1.0, 0.3))
     np.testing.assert_allclose(quiet, 0.3 * loud, atol=1e-5)
+
+
+def test_a_long_mix_is_separated_in_pieces_as_if_in_one(
+    demo_separator: StemSeparator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mix = render_track(LABELS[0], 0, 15.0, 0).mix
+    mix[: 6 * 44100] *= 0.3  # pieces with unlike peaks
+    whole = demo_separator.separate(mix)["vocals"]
+    monkeypatch.setattr(separate, "LONGEST", 5 * 44100)
+    sizes = []
+    run = StemSeparator._run
+
+    def counted(separator: StemSeparator, piece: Float) -> Float:
+        sizes.append(len(piece))
+        return run(separator, piece)
+
+    monkeypatch.setattr(StemSeparator, "_run", counted)
+    pieces = demo_separator.separate(mix)["vocals"]
+    assert len(sizes) == 3 and max(sizes) < 13 * 44100
+    error = np.square(pieces - whole).reshape(-1, 4410 * 2).sum(1)  # of each tenth of a second
+    # the segments at the very end depend on the length in any case
+    assert 10 * np.log10(error[:-60].max() / np.square(whole).sum() * len(error)) < -50
 
 
 def test_silence_gives_silent_stems(demo_separator: StemSeparator) -> None:

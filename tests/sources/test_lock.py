@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,6 +21,7 @@ from melodygan.sources.ytdlp import Patience
 
 QUICK = Patience(socket_timeout=0.5, retries=0, tries=2, pause=0.01)
 SOURCES, LOCK, RAW = Path("data/sources.yaml"), Path("data/sources.lock.yaml"), Path("data/raw")
+PARAMS = DownloadParams("fail", connections=4, per_host=2)
 ROOT = Path(__file__).parents[2]
 Tone = Callable[..., bytes]
 
@@ -33,7 +35,7 @@ def write_sources(*entries: dict[str, Any]) -> None:
 
 def relock(*entries: dict[str, Any]) -> LockSummary:
     write_sources(*entries)
-    return lock(SOURCES, LOCK, QUICK)
+    return lock(SOURCES, LOCK, QUICK, PARAMS)
 
 
 def tracks() -> dict[str, tuple[str, int]]:
@@ -50,7 +52,8 @@ def download(on_drift: Literal["fail", "accept", "keep"] = "fail") -> list[dict[
     Path("dvc.yaml").write_text("stages: {download: {cmd: x, deps: []}}")
     runtime = yaml.safe_load((ROOT / "params.yaml").read_text())["runtime"] | {"workers": 1}
     Path("params.yaml").write_text(yaml.safe_dump({"runtime": runtime}))
-    write_raw(Stage("download"), DownloadParams(on_drift), SOURCES, LOCK, RAW, QUICK)
+    params = replace(PARAMS, on_drift=on_drift)
+    write_raw(Stage("download"), params, SOURCES, LOCK, RAW, QUICK)
     return read_rows(RAW / "index.jsonl")
 
 
@@ -409,6 +412,6 @@ def test_the_committed_lock_file_is_that_of_the_committed_sources(tmp_path: Path
         (tmp_path / name).write_bytes((ROOT / "data" / name).read_bytes())
     sources = read_sources(tmp_path / "sources.yaml")
     assert read_lock(tmp_path / "sources.lock.yaml").sources_sha256 == sources_digest(sources)
-    lock(tmp_path / "sources.yaml", tmp_path / "sources.lock.yaml", QUICK)
+    lock(tmp_path / "sources.yaml", tmp_path / "sources.lock.yaml", QUICK, PARAMS)
     committed = (ROOT / "data" / "sources.lock.yaml").read_bytes()
     assert (tmp_path / "sources.lock.yaml").read_bytes() == committed

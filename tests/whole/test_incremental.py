@@ -183,6 +183,7 @@ def test_with_dvc_in_experiments_the_queue_old_params_and_a_fresh_clone(
 
     (root / ".cache").rename(tmp_path / "old-cache")
     shutil.rmtree(root / ".dvc/cache")
+    shutil.rmtree(tmp_path / "store")  # from which the last commit's results would come back
     data_side.run("melodygan", "lock")
     assert done(data_side.dvc("repro", "features")) == dict.fromkeys(STAGES, 6)
     assert contents(root) == six

@@ -4,6 +4,7 @@ import json
 import math
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -80,6 +81,18 @@ def test_there_is_something_to_hear_and_to_see(project) -> None:
 
 def test_a_second_run_does_nothing(project) -> None:
     assert ran(project.dvc("repro")) == []
+
+
+def test_a_cold_run_elsewhere_with_other_machine_settings_gives_the_same_bytes(
+    project, tmp_path: Path
+) -> None:
+    clone = type(project)(tmp_path / "clone")
+    project.run("git", "clone", "-q", str(project.root), str(clone.root))
+    # the threads of a training process are all that may change its last bits
+    clone.set({"runtime": {"workers": 1, "loaders": 0, "checkpoint_seconds": 0}})
+    (clone.root / "dvc.lock").unlink()
+    clone.dvc("repro")
+    assert (clone.root / "dvc.lock").read_text() == (project.root / "dvc.lock").read_text()
 
 
 def test_an_experiment_reruns_its_stage_and_what_depends_on_it(project) -> None:

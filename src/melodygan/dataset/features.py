@@ -95,8 +95,9 @@ def _rows(source: Path) -> dict[str, Row]:
     return {_name(row): row for row in read_rows(source / "index.jsonl")}
 
 
-def _restore(name: str, source: Path, folder: Path) -> None:
+def _restore(name: str, source: Path, folder: Path) -> bool:
     restore_features(_rows(source)[name], source, folder)
+    return True
 
 
 def _name(row: Row) -> str:

@@ -3,11 +3,22 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import numpy as np
+
 from melodygan.audio.loudness import SHORTEST
-from melodygan.dataset.clean import RESULT, CleanSettings, clean_track
+from melodygan.audio.source import Extent
+from melodygan.dataset.clean import (
+    RESULT,
+    CleanSettings,
+    clean_track,
+    write_rejected,
+)
+from melodygan.dataset.npy import NpyWriter
+from melodygan.dataset.recordings import PRINT, SAME, same_recordings
 from melodygan.dataset.shards import shard_of, shard_path, write_shard
 from melodygan.dataset.split import SPLITS, split_of
 from melodygan.pipeline.errors import UserError
@@ -25,6 +36,9 @@ from melodygan.pipeline.tracks import Job, map_tracks
 
 Row = dict[str, Any]
 Fraction = Annotated[float, Range(gt=0, lt=1)]
+# columns of the index that are no part of a result
+_PLACE = ("track", "stem", "label", "split", "shard", "start", "print_start", "print_frames")
+_PIECE = 1 << 22  # samples
 
 
 @dataclass(frozen=True)
@@ -77,12 +91,18 @@ def preprocess(
     made, or when no track is usable, with the reasons.
     """
     rows = sorted(read_rows(source / "index.jsonl"), key=lambda row: row["track"])
-    folders = _run(stage, rows, params, params.settings(sample_rate), source)
+    folders = _run(stage, rows, params, params.settings(sample_rate), source, target)
+    results = {
+        row["track"]: read_json(folders[row["track"]] / RESULT) if row["track"] in folders else row
+        for row in rows
+    }
+    usable = [row for row in rows if "rejected" not in results[row["track"]]]
+    for track, first in same_recordings(usable, folders).items():
+        results[track] = {"rejected": SAME + first}
     rejects: list[Row] = []
     accepted: list[Row] = []
     for row in rows:
-        separated = row["track"] in folders
-        result = read_json(folders[row["track"]] / RESULT) if separated else row
+        result = results[row["track"]]
         if "rejected" in result:
             common = {"track": row["track"], "file": row["file"]}
             rejects.append(common | {"rejected": result["rejected"]})
@@ -106,6 +126,7 @@ def _run(
     params: PreprocessParams,
     settings: CleanSettings,
     source: Path,
+    target: Path,
 ) -> dict[str, Path]:
     """Folder of results of each track that separation did not reject."""
     jobs = []
@@ -113,18 +134,25 @@ def _run(
     for row in rows:
         if "rejected" in row:
             continue
-        for name in row["stems"].values():
-            if not (source / name).is_file():
-                raise UserError(f"{source / name} is missing: run `dvc repro -f separate`")
-        # absolute, for a worker process may have been started elsewhere
-        files = {stem: (source / name).resolve() for stem, name in row["stems"].items()}
+        files = {stem: _extent(source, place) for stem, place in row["stems"].items()}
         stems = _choose(params.stems, row)
         substituted += stems.get("instrumental") == "mix"
-        content = digest([list(stems.items()), row["sha256"]])  # a list: the first one decides
-        jobs.append(Job(row["track"], content, (files, stems, settings)))
+        # a list: the first one decides
+        content = digest([list(stems.items()), row["sha256"], row["clipped"]])
+        jobs.append(Job(row["track"], content, (files, stems, row["clipped"], settings)))
     if substituted:
         print(f"preprocess: {substituted} tracks are not separated: their mix is `instrumental`")
-    return map_tracks(stage, jobs, clean_track, asdict(settings))
+    restore = (target, _restore)
+    return map_tracks(stage, jobs, clean_track, asdict(settings), write_rejected, restore)
+
+
+def _extent(source: Path, place: Row) -> Extent:
+    """Where a stem lies, by its place in the index of data/stems."""
+    path = source / f"stems-{place['shard']:02d}.tar"
+    if not path.is_file():
+        raise UserError(f"{path} is missing: run `dvc repro -f separate`")
+    # absolute, for a worker process may have been started elsewhere
+    return Extent(path.resolve(), place["offset"], place["bytes"])
 
 
 def _choose(wanted: Sequence[str], row: Row) -> dict[str, str]:
@@ -164,8 +192,50 @@ def _write_shards(target: Path, rows: Sequence[Row], folders: dict[str, Path]) -
         members = [row for row in rows if row["shard"] == shard]
         parts = [folders[row["track"]] / f"{row['stem']}.npy" for row in members]
         spans = write_shard(shard_path(target, "audio", shard), parts)
-        for row, (start, _) in zip(members, spans, strict=True):
-            row["start"] = start
+        prints = [folders[row["track"]] / PRINT for row in members]
+        print_spans = write_shard(shard_path(target, "print", shard), prints)
+        for row, (start, _), (print_start, frames) in zip(members, spans, print_spans, strict=True):
+            row |= {"start": start, "print_start": print_start, "print_frames": frames}
+
+
+def restore_clean(rows: Sequence[Row], source: Path, folder: Path) -> bool:
+    """Write into `folder` the files that `clean_track` wrote for a track.
+
+    rows: all that the index of `source`, a data/clean, has of the track. False, and nothing, for
+    one that was left out as a duplicate, since its samples are not there.
+    """
+    if reason := rows[0].get("rejected"):
+        if reason.startswith(SAME):
+            return False
+        write_rejected(folder, reason)
+        return True
+    for row in rows:
+        _cut_out(source, "audio", row, "start", row["samples"], folder / f"{row['stem']}.npy")
+    _cut_out(source, "print", rows[0], "print_start", rows[0]["print_frames"], folder / PRINT)
+    results = {row["stem"]: {k: row[k] for k in row.keys() - set(_PLACE)} for row in rows}
+    write_json(folder / RESULT, results)
+    return True
+
+
+def _cut_out(source: Path, kind: str, row: Row, start: str, length: int, path: Path) -> None:
+    shard, end = shard_path(source, kind, row["shard"]), row[start] + length
+    with NpyWriter(path, (length,), np.load(shard, mmap_mode="r").dtype) as file:
+        for first in range(row[start], end, _PIECE):
+            # mapped anew each time, which frees the pages of the piece before
+            file.append(np.load(shard, mmap_mode="r")[first : min(first + _PIECE, end)])
+
+
+@lru_cache(maxsize=1)
+def _rows(source: Path) -> dict[str, list[Row]]:
+    """The index rows of a data/clean by track."""
+    rows: dict[str, list[Row]] = {}
+    for row in read_rows(source / "index.jsonl"):
+        rows.setdefault(row["track"], []).append(row)
+    return rows
+
+
+def _restore(track: str, source: Path, folder: Path) -> bool:
+    return restore_clean(_rows(source)[track], source, folder)
 
 
 def _summary(rows: Sequence[Row], rejects: Sequence[Row], stem: str, rate: int) -> Row:
@@ -179,6 +249,7 @@ def _summary(rows: Sequence[Row], rejects: Sequence[Row], stem: str, rate: int) 
             label: {split: splits[label, split] for split in SPLITS}
             for label in sorted({row["label"] for row in tracks})
         },
+        "duplicates": sum(row["rejected"].startswith(SAME) for row in rejects),
         "rejects": [{"file": row["file"], "reason": row["rejected"]} for row in rejects],
     }
 

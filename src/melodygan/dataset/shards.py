@@ -4,17 +4,19 @@ Tracks are spread over shards by a hash of their id, so one new track changes on
 cache or a remote stores the others no second time.
 """
 
-import hashlib
+import math
+import os
+import shutil
 from collections.abc import Sequence
 from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
 
+from melodygan.pipeline.packing import shard_of
 
-def shard_of(track: str, shards: int) -> int:
-    """Shard number of a track id: a function of the id alone."""
-    return int(hashlib.sha256(track.encode()).hexdigest()[:8], 16) % shards
+__all__ = ["shard_of", "shard_path", "write_shard"]
+_BLOCK = 1 << 20  # bytes
 
 
 def shard_path(folder: Path, kind: str, shard: int) -> Path:
@@ -32,9 +34,13 @@ def write_shard(path: Path, parts: Sequence[Path]) -> list[tuple[int, int]]:
     lengths = [len(np.load(part, mmap_mode="r")) for part in parts]
     like = np.load(parts[0], mmap_mode="r")
     header = np.lib.format.header_data_from_array_1_0(like)
+    row = like.itemsize * math.prod(like.shape[1:])  # bytes
     with path.open("wb") as file:
         header["shape"] = (sum(lengths), *like.shape[1:])
         np.lib.format.write_array_header_1_0(file, header)
-        for part in parts:
-            file.write(np.load(part).data)
+        for part, length in zip(parts, lengths, strict=True):
+            with part.open("rb") as source:
+                # the data are the last bytes of a .npy file
+                source.seek(-length * row, os.SEEK_END)
+                shutil.copyfileobj(source, file, _BLOCK)
     return list(zip(accumulate(lengths[:-1], initial=0), lengths, strict=True))

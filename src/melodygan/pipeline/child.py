@@ -59,6 +59,7 @@ class Child:
                 stdin=subprocess.DEVNULL,
             )
         self._pipe.send((spec.code, spec.work))
+        self._ready = False
 
     def do(self, folder: str, arguments: bytes) -> set[str]:
         """Run work(folder, *arguments); return the repository files that the child has loaded.
@@ -66,10 +67,16 @@ class Child:
         arguments: a pickled tuple. Raises Lost when the child crashes or takes too long, UserError
         for what the user can mend, and RuntimeError with the child's traceback for a bug.
         """
+        if not self._ready:
+            self._answer(0)  # its imports are not the track's time
+            self._ready = True
+        self._pipe.send((folder, arguments))
+        return self._answer(self.spec.seconds)
+
+    def _answer(self, seconds: float) -> set[str]:
         try:
-            self._pipe.send((folder, arguments))
-            if not self._pipe.poll(self.spec.seconds or None):
-                raise Lost(f"took longer than {self.spec.seconds:g} s")
+            if not self._pipe.poll(seconds or None):
+                raise Lost(f"took longer than {seconds:g} s")
             kind, value = self._pipe.recv()
         except (EOFError, OSError):
             raise Lost(f"crashed its process ({_end(self._process)})") from None
@@ -80,11 +87,13 @@ class Child:
         files: set[str] = value
         return files
 
-    def close(self) -> None:
-        """End the process, whatever it is doing."""
+    def close(self, folder: str | None = None) -> None:
+        """End the process, whatever it is doing, and clear away what it had made for `folder`."""
         self._process.kill()
         self._process.wait()
         self._pipe.close()
+        if folder is not None:
+            shutil.rmtree(_temporary(Path(folder), self._process.pid), ignore_errors=True)
 
 
 def _end(process: "subprocess.Popen[bytes]") -> str:
@@ -97,26 +106,32 @@ def main(descriptor: int) -> None:
     die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the supervisor decides
     with Connection(descriptor) as pipe:
-        code, (module, name) = pipe.recv()
-        work = None
+        code, work = pipe.recv()
+        pipe.send(_attempt(lambda: _import(work, code)))
         while True:
             try:
-                request = pipe.recv()
+                folder, arguments = pipe.recv()
             except EOFError:
                 return
-            answer: tuple[str, set[str] | str]
-            try:
-                _require_code(code)
-                if work is None:
-                    work = getattr(importlib.import_module(module), name)
-                answer = ("done", _once(Path(request[0]), work, request[1], code))
-            except UserError as error:
-                answer = ("user", str(error))
-            except OSError as error:
-                answer = ("user", _full(error)) if error.errno in _FULL else _bug()
-            except Exception:
-                answer = _bug()
-            pipe.send(answer)
+            pipe.send(_attempt(lambda: _once(Path(folder), work, arguments, code)))  # noqa: B023
+
+
+def _attempt(action: Callable[[], set[str]]) -> tuple[str, set[str] | str]:
+    """The answer to a request: what came of it, or which kind of failure."""
+    try:
+        return "done", action()
+    except UserError as error:
+        return "user", str(error)
+    except OSError as error:
+        return ("user", _full(error)) if error.errno in _FULL else _bug()
+    except Exception:
+        return _bug()
+
+
+def _import(work: tuple[str, str], code: tuple[tuple[str, str], ...]) -> set[str]:
+    _require_code(code)
+    importlib.import_module(work[0])
+    return loaded_files()
 
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -134,16 +149,18 @@ def _bug() -> tuple[str, str]:
 
 
 def _once(
-    folder: Path, work: Callable[..., None], arguments: bytes, code: tuple[tuple[str, str], ...]
+    folder: Path, work: tuple[str, str], arguments: bytes, code: tuple[tuple[str, str], ...]
 ) -> set[str]:
     """Do the work in a temporary folder that becomes `folder` when all is well."""
     if folder.is_dir():
         return loaded_files()  # an experiment beside this one, or a lost Dask worker, was faster
-    temporary = folder.with_name(f"{folder.name}.{os.uname().nodename}-{os.getpid()}.tmp")
+    _require_code(code)
+    function = getattr(sys.modules[work[0]], work[1])
+    temporary = _temporary(folder, os.getpid())
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
     try:
-        work(temporary, *pickle.loads(arguments))
+        function(temporary, *pickle.loads(arguments))
         loaded = loaded_files()
         if unknown := sorted(loaded - {file for file, _ in code}):
             raise UserError(
@@ -159,6 +176,10 @@ def _once(
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return loaded
+
+
+def _temporary(folder: Path, pid: int) -> Path:
+    return folder.with_name(f"{folder.name}.{os.uname().nodename}-{pid}.tmp")
 
 
 def _require_code(code: tuple[tuple[str, str], ...]) -> None:
@@ -177,11 +198,11 @@ def call(spec: Spec, folder: str, arguments: bytes) -> set[str] | str:
         try:
             files = child.do(folder, arguments)
         except Lost as lost:
-            child.close()
+            child.close(folder)
             if last or "longer" in str(lost):
                 return str(lost)
         except BaseException:
-            child.close()
+            child.close(folder)
             raise
         else:
             _idle.setdefault(spec, []).append(child)

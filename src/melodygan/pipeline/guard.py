@@ -9,6 +9,7 @@ end here with an error.
 import hashlib
 import sys
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -80,12 +81,20 @@ def loaded_files() -> set[str]:
             continue  # one that a C extension made up
         if not name:
             continue
-        path = Path(name).resolve()
-        if path.is_relative_to(root) and path.relative_to(root).parts[0] in CODE_FOLDERS:
-            if path.exists() and path.stat().st_size == 0:
-                continue
-            loaded.add(path.relative_to(root).as_posix())
+        if file := _repository_file(name, root):
+            loaded.add(file)
     return loaded
+
+
+@cache  # a worker process asks for a thousand modules after each track
+def _repository_file(name: str, root: Path) -> str | None:
+    """`name` relative to `root` where it is code of the repository, and not an empty file."""
+    path = Path(name).resolve()
+    if not path.is_relative_to(root) or path.relative_to(root).parts[0] not in CODE_FOLDERS:
+        return None
+    if path.exists() and path.stat().st_size == 0:
+        return None
+    return path.relative_to(root).as_posix()
 
 
 class Guard:

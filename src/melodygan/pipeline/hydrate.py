@@ -7,13 +7,14 @@ nothing depends, since a new key for equal data must not rerun the stages behind
 
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from melodygan.pipeline.files import read_rows, write_rows
 
 KEYS = Path("data/keys")
-Restore = Callable[[str, Path, Path], None]
+Restore = Callable[[str, Path, Path], bool]
 
 
 def write_keys(stage: str, folders: Mapping[str, Path]) -> None:
@@ -26,7 +27,8 @@ def hydrate(stage: str, missing: Mapping[str, Path], output: Path, restore: Rest
     """Make those `missing` folders (by track) that the last commit has; return how many.
 
     output: the stage's data, as in dvc.yaml. restore: `restore(track, source, folder)` writes into
-    `folder` what the work wrote for `track`, out of `source`, a copy of `output`.
+    `folder` what the work wrote for `track`, out of `source`, a copy of `output`; False if it is
+    not there.
     """
     keys = KEYS / f"{stage}.jsonl"
     if keys.as_posix() not in _committed_lock():
@@ -34,9 +36,8 @@ def hydrate(stage: str, missing: Mapping[str, Path], output: Path, restore: Rest
     from dvc.api import DVCFileSystem  # most of a second to import: only when there is a chance
     from dvc.exceptions import DvcException
 
-    scratch = next(iter(missing.values())).with_name("hydrate.tmp")
-    shutil.rmtree(scratch, ignore_errors=True)
-    scratch.mkdir()
+    root = next(iter(missing.values())).parent
+    scratch = Path(tempfile.mkdtemp(".tmp", "hydrate-", root))
     done = 0
     try:
         committed = DVCFileSystem(".", rev="HEAD")
@@ -48,9 +49,11 @@ def hydrate(stage: str, missing: Mapping[str, Path], output: Path, restore: Rest
         for track, folder in wanted.items():
             part = scratch / "part"
             part.mkdir()
-            restore(track, scratch / "data", part)
-            part.rename(folder)
-            done += 1
+            if restore(track, scratch / "data", part):
+                part.rename(folder)
+                done += 1
+            else:
+                shutil.rmtree(part)
     except (DvcException, OSError) as error:
         print(f"{stage}: the last commit's results are not at hand ({error}): making them again")
     finally:

@@ -2,18 +2,21 @@
 
 import math
 import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import soundfile
-from numpy.typing import NDArray
 
 from melodygan.pipeline.errors import UserError
 from melodygan.separation.model_folder import DEMO, model_file, provide, unusable
+from melodygan.separation.pieces import Float, in_pieces
 from melodygan.separation.quiet import ffmpeg_on_path, one_thread, quiet
 
-Float = NDArray[np.float32]
 SAMPLE_RATE = 44100  # Hz, of all UVR models
+# a piece in samples: audio-separator needs some 3 MB of memory for each second of it
+LONGEST = 60 * SAMPLE_RATE
+BEFORE, AFTER, FADE = 4 * SAMPLE_RATE, 2 * SAMPLE_RATE, SAMPLE_RATE // 10
 # the library's own settings, but without shifts: it draws those from an unseeded generator
 DEMUCS = {"segment_size": "Default", "shifts": 0, "overlap": 0.25, "segments_enabled": True}
 
@@ -56,12 +59,40 @@ class StemSeparator:
         The instrumental is the mix minus the vocals, so that the stems sum to the mix.
         Raises UserError if the model has no stem of that name.
         """
+        vocals = np.concatenate([*self.vocals(lambda start, stop: mix[start:stop], len(mix))])
+        return {"vocals": vocals, "instrumental": mix - vocals}
+
+    def vocals(self, read: Callable[[int, int], Float], samples: int) -> Iterator[Float]:
+        """Yield the vocals of a mix of any length, in order, in blocks of about a minute.
+
+        read: `read(start, stop)` gives (stop - start, 2) samples of the mix at 44,100 Hz.
+        """
+        grid = self._grid()
+        longest, before = LONGEST // grid * grid, -(-BEFORE // grid) * grid
+        return in_pieces(read, samples, self._vocals, longest, (before, AFTER), FADE)
+
+    def _grid(self) -> int:
+        """Samples between the segments that the model sees.
+
+        A model's result changes with the place of a sample in its segment. Pieces that begin where
+        a segment of the whole track does keep the MDX models' segments as they are, so that a piece
+        differs from the whole by less than -60 dB; without that it is -20 to -30 dB, as between two
+        overlapping segments.
+        """
+        from audio_separator.separator.architectures.mdx_separator import MDXSeparator
+
+        model = self._library.model_instance
+        if not isinstance(model, MDXSeparator):
+            return 1
+        return int((1 - model.overlap) * model.hop_length * (model.segment_size - 1))
+
+    def _vocals(self, mix: Float) -> Float:
         peak = np.abs(mix).max()
         if peak == 0:
-            return {"vocals": mix.copy(), "instrumental": mix.copy()}
+            return mix.copy()
         # MDX models multiply their output by the peak of their input (audio-separator 0.47.1)
-        vocals = self._run(mix / peak) * peak
-        return {"vocals": vocals, "instrumental": mix - vocals}
+        vocals: Float = self._run(mix / peak) * peak
+        return vocals
 
     def _run(self, mix: Float) -> Float:
         with tempfile.TemporaryDirectory() as folder, quiet():

@@ -1,33 +1,40 @@
-"""The separate stage: every raw track into 16-bit stems, and a score where the truth is known."""
+"""The separate stage: every raw track into 16-bit stems, and a score where the truth is known.
+
+A track's way: `separate_file` makes its FLACs in a folder of the side cache, in a worker process
+and once only; when all tracks are there, the FLACs are copied, ordered by track, into a few tar
+files, and the index says where in them each lies. `restore_stems` is the way back, for a machine
+that has the stage's output but not the side cache.
+"""
 
 import shutil
+from collections import defaultdict
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
-import soundfile
-from numpy.typing import NDArray
 
-from melodygan.audio.decode import AudioError, decode, to_stereo
+from melodygan.audio.decode import Extent, decode, to_stereo
 from melodygan.pipeline import Stage
 from melodygan.pipeline.files import (
     atomic_dir,
     digest,
     read_json,
     read_rows,
-    sha256_file,
     write_json,
     write_rows,
 )
+from melodygan.pipeline.packing import pack, shard_of
+from melodygan.pipeline.params import Range
 from melodygan.pipeline.tracks import Job, map_tracks
 from melodygan.separation.model_folder import fingerprint, provide
-from melodygan.separation.separate import SAMPLE_RATE, Float, StemSeparator
+from melodygan.separation.pieces import Float
+from melodygan.separation.separate import SAMPLE_RATE
 from melodygan.separation.si_sdr import si_sdr
+from melodygan.separation.track import RESULT, separate_file, write_rejected
 
-FULL_SCALE = 32768  # of 16 bit
-RESULT = "result.json"
+Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -36,15 +43,16 @@ class SeparateParams:
 
     enabled: bool
     model: str  # `demo` or the file name of a UVR model
+    shards: Annotated[int, Range(ge=1)]
 
 
-def separate_tracks(stage: Stage, params: SeparateParams, raw: Path, stems: Path) -> list[Any]:
+def separate_tracks(stage: Stage, params: SeparateParams, raw: Path, stems: Path) -> list[Row]:
     """Separate all tracks of the folder `raw` into the new folder `stems`; return its index rows.
 
-    Raises UserError when the model cannot be used. A file that cannot be decoded is a row with
-    the reason under `rejected`.
+    Raises UserError when the model cannot be used. A track that cannot be decoded, or that its
+    process did not survive, is a row with the reason under `rejected`.
     """
-    rows = read_rows(raw / "index.jsonl")
+    rows = sorted(read_rows(raw / "index.jsonl"), key=lambda row: row["track"])
     model = params.model if params.enabled else None
     if model is not None:
         provide(model)
@@ -57,65 +65,72 @@ def separate_tracks(stage: Stage, params: SeparateParams, raw: Path, stems: Path
         for row in rows
     ]
     key = {"separation": None if model is None else fingerprint(model)}
-    folders = map_tracks(stage, jobs, separate_file, key)
+    restore = (stems, _restore)
+    folders = map_tracks(stage, jobs, separate_file, key, write_rejected, restore)
     with atomic_dir(stems) as target:
-        index = [_collect(row, folders[row["track"]], target) for row in rows]
-        index.sort(key=lambda row: row["track"])
+        index = _pack_stems(rows, folders, params.shards, target)
         write_rows(target / "index.jsonl", index)
     return index
 
 
-def separate_file(
-    folder: Path, file: str, start: float | None, end: float | None, model: str | None
-) -> None:
-    """Write the stems of one file as FLAC into `folder`, or why it cannot be decoded.
+def _pack_stems(rows: list[Row], folders: dict[str, Path], shards: int, target: Path) -> list[Row]:
+    """Copy all tracks' stems into tar files in `target`; return the index rows.
 
-    start, end: the part to take, s. model: None writes the mix only.
+    rows: of the raw tracks, sorted by track.
     """
-    try:
-        audio, _ = decode(Path(file), SAMPLE_RATE, start, end)
-    except AudioError as error:
-        write_json(folder / RESULT, {"rejected": error.reason})
-        return
-    mix = to_stereo(audio)
-    stems = {"mix": mix} if model is None else _separator(model).separate(mix)
-    for stem, samples in quantise(stems).items():
-        soundfile.write(folder / f"{stem}.flac", samples, SAMPLE_RATE, subtype="PCM_16")
-    hashes = {stem: sha256_file(folder / f"{stem}.flac") for stem in stems}
-    write_json(folder / RESULT, {"sha256": hashes})
+    index = []
+    members: dict[int, list[tuple[dict[str, Any], Path]]] = defaultdict(list)
+    for row in rows:
+        kept = {key: row[key] for key in ("track", "label", "ordinal", "title", "licence", "file")}
+        result = read_json(folders[row["track"]] / RESULT)
+        shard = shard_of(row["track"], shards)
+        if "rejected" not in result:
+            kept["stems"] = {
+                stem: {"name": f"{row['track']}.{stem}.flac", "shard": shard}
+                for stem in sorted(result["sha256"])
+            }
+            members[shard] += [
+                (place, folders[row["track"]] / f"{stem}.flac")
+                for stem, place in kept["stems"].items()
+            ]
+        index.append(kept | result)
+    for shard, entries in members.items():
+        extents = pack(_shard(target, shard), [(place["name"], path) for place, path in entries])
+        for (place, _), (offset, size) in zip(entries, extents, strict=True):
+            place |= {"offset": offset, "bytes": size}
+    return index
+
+
+def _shard(stems: Path, shard: int) -> Path:
+    return stems / f"stems-{shard:02d}.tar"
+
+
+def _extent(stems: Path, place: dict[str, Any]) -> Extent:
+    return Extent(_shard(stems, place["shard"]), place["offset"], place["bytes"])
+
+
+def restore_stems(row: Row, source: Path, folder: Path) -> None:
+    """Write into `folder` what `separate_file` wrote for a track, from the stage's output.
+
+    row: the track's row of the index in `source`, a copy of data/stems. Raises OSError or
+    AudioError when the tar file is not there.
+    """
+    for stem, place in row.get("stems", {}).items():
+        with _extent(source, place).open() as packed, (folder / f"{stem}.flac").open("wb") as file:
+            shutil.copyfileobj(packed, file, 1 << 20)
+    result = ("rejected",) if "rejected" in row else ("clipped", "sha256")
+    write_json(folder / RESULT, {key: row[key] for key in result})
 
 
 @lru_cache(maxsize=1)
-def _separator(model: str) -> StemSeparator:
-    return StemSeparator(model)
+def _rows(source: Path) -> dict[str, Row]:
+    """The index rows of a data/stems by track."""
+    return {row["track"]: row for row in read_rows(source / "index.jsonl")}
 
 
-def quantise(stems: dict[str, Float]) -> dict[str, NDArray[np.int16]]:
-    """Stems as 16-bit integers that sum to the 16-bit mix exactly.
-
-    All are turned down alike where one, or the mix, would clip.
-    """
-    mix = np.sum(list(stems.values()), axis=0)
-    peak = max(float(np.abs(samples).max()) for samples in (mix, *stems.values()))
-    # the last stem is a difference of rounded numbers: it needs room for one unit more
-    gain = FULL_SCALE * min(1.0, (FULL_SCALE - 2) / FULL_SCALE / max(peak, 1e-9))
-    *first, last = stems
-    rounded = {stem: np.rint(stems[stem] * gain).astype(np.int32) for stem in first}
-    total = np.rint(mix * gain).astype(np.int32)
-    rounded[last] = total - sum(rounded.values())
-    return {stem: samples.astype(np.int16) for stem, samples in rounded.items()}
-
-
-def _collect(row: dict[str, Any], folder: Path, target: Path) -> dict[str, Any]:
-    """Copy a track's stems into the stage's output; return its index row."""
-    kept = {key: row[key] for key in ("track", "label", "ordinal", "title", "licence", "file")}
-    result = read_json(folder / RESULT)
-    if "rejected" in result:
-        return kept | result
-    names = {stem: f"{row['track']}.{stem}.flac" for stem in result["sha256"]}
-    for stem, name in names.items():
-        shutil.copyfile(folder / f"{stem}.flac", target / name)
-    return kept | {"stems": names, "sha256": result["sha256"]}
+def _restore(track: str, source: Path, folder: Path) -> bool:
+    restore_stems(_rows(source)[track], source, folder)
+    return True
 
 
 def score(raw: Path, stems: Path) -> dict[str, Any]:
@@ -128,9 +143,11 @@ def score(raw: Path, stems: Path) -> dict[str, Any]:
     index = {row["track"]: row for row in read_rows(stems / "index.jsonl")}
     gains = []
     for row in read_rows(raw / "index.jsonl"):
-        names = index[row["track"]].get("stems", {})
-        if row["truth"] and "vocals" in names:
-            estimates = [decode(stems / names[stem])[0] for stem in ("vocals", "instrumental")]
+        places = index[row["track"]].get("stems", {})
+        if row["truth"] and "vocals" in places:
+            estimates = [
+                decode(_extent(stems, places[stem]))[0] for stem in ("vocals", "instrumental")
+            ]
             mix, vocals = (
                 to_stereo(decode(raw / file, SAMPLE_RATE, row["start"], row["end"])[0])
                 for file in (row["file"], row["truth"]["vocals"])

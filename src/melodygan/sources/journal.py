@@ -1,11 +1,12 @@
 """What an unfinished `melodygan lock` has downloaded, so that a killed one goes on where it was."""
 
 import json
+import threading
 from pathlib import Path
 from typing import Any
 
 from melodygan.sources.lockfile import Identity
-from melodygan.sources.store import store_root
+from melodygan.sources.store import room, store_root
 
 
 class Journal:
@@ -13,12 +14,15 @@ class Journal:
 
     def __init__(self) -> None:
         self._path: Path = store_root() / "unfinished-lock.jsonl"
+        self._lock = threading.Lock()
         self._facts: dict[Identity, dict[str, Any]] = {}
         if self._path.exists():
-            for line in self._path.read_bytes().splitlines(keepends=True):
-                if line.endswith(b"\n"):  # the last line may have been cut by the kill
+            for line in self._path.read_bytes().splitlines():
+                try:
                     key, facts = json.loads(line)
-                    self._facts[tuple(key)] = facts
+                except ValueError:
+                    continue  # blank, or cut by a kill or a full disk
+                self._facts[tuple(key)] = facts
 
     def get(self, identity: Identity) -> dict[str, Any] | None:
         """What `add` was given for that track, or None."""
@@ -26,8 +30,12 @@ class Journal:
 
     def add(self, identity: Identity, facts: dict[str, Any]) -> None:
         """Note a finished download; it counts from now on, whatever happens to this process."""
-        with self._path.open("ab") as file:
-            file.write(json.dumps([identity, facts]).encode() + b"\n")
+        # begins a line of its own, since the one before may have been cut
+        line = b"\n" + json.dumps([identity, facts]).encode() + b"\n"
+        with self._lock:
+            with room(self._path), self._path.open("ab") as file:
+                file.write(line)
+            self._facts[identity] = facts
 
     def close(self) -> None:
         """Forget everything: the lock file is written."""

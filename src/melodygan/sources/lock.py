@@ -5,29 +5,38 @@ repository does. The lock names every track with the hash of its bytes; `dvc rep
 same tracks on every machine, or says which one is no longer the same.
 """
 
+import threading
+import time
+from collections import deque
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from melodygan.audio.decode import AudioError, probe
 from melodygan.pipeline.errors import UserError
 from melodygan.pipeline.files import sha256_file
+from melodygan.pipeline.params import load
 from melodygan.sources.config import (
     UNLABELLED,
     DemoSource,
     FolderSource,
+    Source,
     UrlSource,
     read_sources,
     sources_digest,
 )
 from melodygan.sources.folder import Found, list_files
 from melodygan.sources.journal import Journal
-from melodygan.sources.lockfile import Lock, LockedTrack, identity, read_lock, write_lock
+from melodygan.sources.lockfile import Identity, Lock, LockedTrack, identity, read_lock, write_lock
 from melodygan.sources.naming import clean, extension, track_id
 from melodygan.sources.remote import Entry, fetch, list_entries, too_long
+from melodygan.sources.store import room, sweep
+from melodygan.sources.transfers import DownloadParams, say, side_by_side, together
 from melodygan.sources.ytdlp import Access, FetchError, Patience
 
 DEMO_LICENCE = "CC0-1.0"
+_WRITING = 60.0  # s; writing a lock file takes far less
 # what a download says about itself; the rest of a row comes from sources.yaml
 _FACTS = ("track", "title", "id", "url", "item", "suffix", "sha256", "bytes", "duration", "licence")
 
@@ -48,34 +57,61 @@ class LockSummary:
         )
 
 
-def lock(sources: Path, lock_file: Path, patience: Patience | None = None) -> LockSummary:
+def lock(
+    sources: Path,
+    lock_file: Path,
+    patience: Patience | None = None,
+    params: DownloadParams | None = None,
+) -> LockSummary:
     """Resolve `sources` into `lock_file`, downloading only what the old lock file does not have.
 
     Prints a line for each download and for whatever is left out. Tracks that the old lock file
-    has keep their ids and ordinals. Raises UserError, leaving the old lock file as it was, when
-    the sources are not valid or one of them yields nothing.
+    has keep their ids and ordinals. params: by default ./params.yaml's. Raises UserError, leaving
+    the old lock file as it was, when the sources are not valid or one of them yields nothing;
+    the others' downloads are kept for the next time.
     """
     entries = read_sources(sources)
-    resolver = _Resolver(read_lock(lock_file) if lock_file.exists() else None, patience)
-    for number, source in enumerate(entries, 1):
-        where = f"{sources}, entry {number}"
-        if isinstance(source, DemoSource):
-            resolver.demo(source)
-        elif isinstance(source, FolderSource):
-            resolver.folder(source, where)
-        else:
-            resolver.url(source, where)
-    resolver.report_copies()
-    write_lock(lock_file, Lock(sources_digest(entries), resolver.next_ordinal, resolver.tracks))
+    old = read_lock(lock_file) if lock_file.exists() else None
+    resolver = _Resolver(old, patience or Patience(), params or load(DownloadParams, "download"))
+    sweep()
+    _remove_strays(lock_file)
+    with room(lock_file):
+        resolver.download([source for source in entries if isinstance(source, UrlSource)])
+        failures = []
+        for number, source in enumerate(entries, 1):
+            try:
+                resolver.resolve(source, f"{sources}, entry {number}")
+            except UserError as error:
+                failures.append(error)
+        if failures:
+            raise together(failures, f"of {len(entries)} sources cannot be locked")
+        resolver.report_copies()
+        write_lock(lock_file, Lock(sources_digest(entries), resolver.next_ordinal, resolver.tracks))
     resolver.journal.close()
     return resolver.summary()
+
+
+def _remove_strays(lock_file: Path) -> None:
+    """Remove the temporary files of runs that were killed while they wrote the lock file."""
+    for stray in lock_file.parent.glob(f"{lock_file.name}.*.tmp"):
+        if time.time() - stray.stat().st_mtime > _WRITING:
+            stray.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True)
+class _Offer:
+    """An entry that a source lists. position: for people, `2 of 9`."""
+
+    source: UrlSource
+    entry: Entry
+    position: str
 
 
 class _Resolver:
     """Collects tracks and gives ordinals: the old one, or else the next of the label."""
 
-    def __init__(self, old: Lock | None, patience: Patience | None) -> None:
-        self.patience = patience or Patience()
+    def __init__(self, old: Lock | None, patience: Patience, params: DownloadParams) -> None:
+        self.patience, self.params = patience, params
         self.old = {track.identity: track for track in old.tracks} if old else {}
         self.next_ordinal = dict(old.next_ordinal) if old else {}
         self.tracks: list[LockedTrack] = []
@@ -83,6 +119,38 @@ class _Resolver:
         self.offered = 0  # tracks, counting those listed a second time
         self.left_out = 0
         self.journal = Journal()
+        self.claims: dict[Identity, threading.Lock] = {}
+        self.outcomes: deque[list[LockedTrack | UserError] | UserError] = deque()
+
+    def download(self, sources: list[UrlSource]) -> None:
+        """List what the url sources offer and fetch what is new, many at once.
+
+        `outcomes` gets an item for each source, in their order: its tracks, or why it has none.
+        """
+        listings = side_by_side(sources, self._entries, lambda source: source.url, self.params)
+        offers = [
+            _Offer(source, entry, f"{number} of {len(entries)}")
+            for source, entries in zip(sources, listings, strict=True)
+            if not isinstance(entries, UserError)
+            for number, entry in enumerate(entries, 1)
+        ]
+        fetched = iter(
+            side_by_side(offers, self._entry, lambda offer: offer.entry.url, self.params)
+        )
+        for listing in listings:
+            if isinstance(listing, UserError):
+                self.outcomes.append(listing)
+            else:
+                self.outcomes.append(list(islice(fetched, len(listing))))
+
+    def resolve(self, source: Source, where: str) -> None:
+        """Add the tracks of the next source. Raises UserError if there are none."""
+        if isinstance(source, DemoSource):
+            self.demo(source)
+        elif isinstance(source, FolderSource):
+            self.folder(source, where)
+        else:
+            self.url(source, where)
 
     def demo(self, source: DemoSource) -> None:
         from melodygan.sources.demo import demo_plan
@@ -111,18 +179,16 @@ class _Resolver:
             raise UserError(f"{where}: folder {source.folder} has no files: add some, or remove it")
 
     def url(self, source: UrlSource, where: str) -> None:
-        access = Access(bool(source.allow_private), source.extractors)
+        outcomes = self.outcomes.popleft()
+        if isinstance(outcomes, UserError):
+            raise UserError(f"{where}: {outcomes}: check the address, or remove the entry")
         before, reason = self.offered, "it lists no entries"
-        try:
-            entries = self._entries(source, access)
-        except FetchError as error:
-            raise UserError(f"{where}: {error}: check the address, or remove the entry") from None
-        for number, entry in enumerate(entries, 1):
-            try:
-                self._add(self._entry(source, access, entry, f"{number} of {len(entries)}"))
-            except FetchError as error:
-                reason = str(error)
+        for outcome in outcomes:
+            if isinstance(outcome, UserError):
+                reason = str(outcome)
                 self._leave_out(f"{reason}: left out")
+            else:
+                self._add(outcome)
         if self.offered == before:
             raise UserError(f"{where}: {clean(source.url)} gave no track: {reason}")
 
@@ -148,23 +214,18 @@ class _Resolver:
             end=source.end,
         )
 
-    def _entries(self, source: UrlSource, access: Access) -> list[Entry]:
+    def _entries(self, source: UrlSource) -> list[Entry]:
         known = self.old.get(identity("url", source.url))
         if known:  # a single file: no need to ask the server, which may be gone by now
             return [Entry(source.url, None, known.id or "", known.title, known.duration)]
-        return list_entries(source.url, access, self.patience, source.max_entries)
+        return list_entries(source.url, _access(source), self.patience, source.max_entries)
 
-    def _entry(self, source: UrlSource, access: Access, entry: Entry, position: str) -> LockedTrack:
+    def _entry(self, offer: _Offer) -> LockedTrack:
+        """The track of one offer, downloaded if it is new. Raises FetchError."""
+        source, entry = offer.source, offer.entry
         key = identity("url", entry.url, entry.item)
-        old = self.old.get(key)
-        facts = {name: getattr(old, name) for name in _FACTS} if old else self.journal.get(key)
-        seconds = facts["duration"] if facts else entry.duration
-        if seconds and source.max_minutes and seconds > source.max_minutes * 60:
-            raise FetchError(entry.url, too_long(seconds, source.max_minutes))
-        if facts is None:
-            facts = self._download(source, access, entry)
-            self.journal.add(key, facts)
-            print(f"lock: {position}: {facts['title']} ({facts['duration']:.0f} s)", flush=True)
+        with self.claims.setdefault(key, threading.Lock()):  # two sources may list it
+            facts = self._facts(source, entry, key, offer.position)
         settings: dict[str, Any] = {
             "kind": "url",
             "ordinal": 0,
@@ -177,8 +238,22 @@ class _Resolver:
         }
         return LockedTrack(**facts | settings)
 
-    def _download(self, source: UrlSource, access: Access, entry: Entry) -> dict[str, Any]:
-        got = fetch(entry.url, entry.item, access, self.patience, source.max_minutes)
+    def _facts(
+        self, source: UrlSource, entry: Entry, key: Identity, position: str
+    ) -> dict[str, Any]:
+        old = self.old.get(key)
+        facts = {name: getattr(old, name) for name in _FACTS} if old else self.journal.get(key)
+        seconds = facts["duration"] if facts else entry.duration
+        if seconds and source.max_minutes and seconds > source.max_minutes * 60:
+            raise FetchError(entry.url, too_long(seconds, source.max_minutes))
+        if facts is None:
+            facts = self._download(source, entry)
+            self.journal.add(key, facts)
+            say(f"lock: {position}: {facts['title']} ({facts['duration']:.0f} s)")
+        return facts
+
+    def _download(self, source: UrlSource, entry: Entry) -> dict[str, Any]:
+        got = fetch(entry.url, entry.item, _access(source), self.patience, source.max_minutes)
         title = got.title if got.title and entry.title == entry.id else entry.title
         return {
             "track": track_id(title, identity("url", entry.url, entry.item)),
@@ -224,3 +299,7 @@ class _Resolver:
         keys = {track.identity for track in self.tracks}
         added, removed = len(keys - self.old.keys()), len(self.old.keys() - keys)
         return LockSummary(len(self.tracks), added, removed, self.left_out)
+
+
+def _access(source: UrlSource) -> Access:
+    return Access(bool(source.allow_private), source.extractors)

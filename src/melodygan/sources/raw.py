@@ -1,35 +1,23 @@
 """The download stage's work: data/raw from the lock file, every file checked against its hash."""
 
-import shutil
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import soundfile
 
 from melodygan.pipeline import Stage, UserError
-from melodygan.pipeline.files import atomic_dir, digest, sha256_file, write_rows
+from melodygan.pipeline.files import atomic_dir, digest, write_rows
 from melodygan.pipeline.tracks import Job, map_tracks
 from melodygan.sources.config import read_sources, sources_digest
 from melodygan.sources.folder import locate
 from melodygan.sources.lockfile import LockedTrack, read_lock
 from melodygan.sources.naming import clean
-from melodygan.sources.remote import fetch
-from melodygan.sources.store import get, put, scratch
+from melodygan.sources.remote import fetch_locked
+from melodygan.sources.store import copy, keep, room, sweep, take
+from melodygan.sources.transfers import DownloadParams, say, side_by_side, together
 from melodygan.sources.ytdlp import Access, FetchError, Patience
 
 DEMO_RATE = 44100  # Hz
-
-
-@dataclass(frozen=True)
-class DownloadParams:
-    """Params group `download`.
-
-    on_drift, for bytes that are not the locked ones: `fail`; `accept` the new ones; `keep` the
-    locked ones, of which it therefore stores copies of local files too.
-    """
-
-    on_drift: Literal["fail", "accept", "keep"]
 
 
 def write_raw(
@@ -42,21 +30,32 @@ def write_raw(
 ) -> None:
     """Write every locked track and `index.jsonl` into the folder `target`.
 
-    Raises UserError when `sources` and `lock_file` disagree, when a file cannot be had, and when
-    its bytes have changed and `params` does not allow that.
+    Raises UserError when `sources` and `lock_file` disagree; and, after all other files have been
+    fetched, when one cannot be had, or has changed and `params` does not allow that.
     """
     lock = read_lock(lock_file)
     if lock.sources_sha256 != sources_digest(read_sources(sources)):
         raise UserError(f"{lock_file} was made from another {sources}: run `melodygan lock`")
     demo = [track for track in lock.tracks if track.kind == "demo"]
     others = [track for track in lock.tracks if track.kind != "demo"]
-    with atomic_dir(target) as folder:
+    patience = patience or Patience()
+    sweep()
+    with room(target), atomic_dir(target) as folder:
         rows = _write_demo(stage, demo, folder)
-        for number, track in enumerate(others, 1):
-            place = f"download: {number} of {len(others)}"
+
+        def obtain(job: tuple[int, LockedTrack]) -> dict[str, Any]:
+            number, track = job
             file = folder / f"{track.track}{track.suffix}"
-            sha256 = _obtain(track, file, params.on_drift, patience or Patience(), place)
-            rows.append(_row(track, file, sha256, None))
+            place = f"download: {number} of {len(others)}"
+            sha256 = _obtain(track, file, params.on_drift, patience, place)
+            return _row(track, file, sha256, None)
+
+        jobs = list(enumerate(others, 1))
+        results = side_by_side(jobs, obtain, lambda job: job[1].url, params)
+        failures = [result for result in results if isinstance(result, UserError)]
+        if failures:
+            raise together(failures, f"of {len(others)} tracks could not be had")
+        rows += [result for result in results if isinstance(result, dict)]
         write_rows(folder / "index.jsonl", sorted(rows, key=lambda row: row["track"]))
 
 
@@ -81,9 +80,9 @@ def _write_demo(stage: Stage, tracks: list[LockedTrack], folder: Path) -> list[d
     rows = []
     for track in tracks:
         file, vocals = folder / f"{track.track}.flac", f"truth/{track.track}.vocals.flac"
-        shutil.copyfile(rendered[track.track] / "mix.flac", file)
-        shutil.copyfile(rendered[track.track] / "vocals.flac", folder / vocals)
-        rows.append(_row(track, file, sha256_file(file), {"vocals": vocals}))
+        sha256 = copy(rendered[track.track] / "mix.flac", file)
+        copy(rendered[track.track] / "vocals.flac", folder / vocals)
+        rows.append(_row(track, file, sha256, {"vocals": vocals}))
     return rows
 
 
@@ -91,22 +90,21 @@ def _obtain(track: LockedTrack, file: Path, on_drift: str, patience: Patience, p
     """Put the track's bytes at `file` and return their SHA-256; `on_drift` judges changed ones."""
     expected = track.sha256 or ""
     if track.kind == "url":
-        _copy(get(expected) or _fetch(track, patience, place), file)
+        if take(expected, file):
+            return expected
+        got = _copy(_fetch(track, expected, patience, place), file)
     else:
-        _copy(locate(track.path or ""), file)
-    got = sha256_file(file)
+        got = _copy(locate(track.path or ""), file)
     if got == expected:
-        if on_drift == "keep" and track.kind == "folder" and not get(expected):
-            _store(file)
+        if on_drift == "keep" and track.kind == "folder":
+            keep(file, expected)
         return got
     where = clean(track.url or track.path or "")
     if on_drift == "accept":
-        print(f"{place}: {where} has changed since it was locked: taking it as it is", flush=True)
+        say(f"{place}: {where} has changed since it was locked: taking it as it is")
         return got
-    stored = get(expected) if on_drift == "keep" else None
-    if stored:
-        print(f"{place}: {where} has changed since it was locked: keeping the copy", flush=True)
-        _copy(stored, file)
+    if on_drift == "keep" and take(expected, file):
+        say(f"{place}: {where} has changed since it was locked: keeping the copy")
         return expected
     raise UserError(f"{where}: expected sha256 {expected}, got {got}: {_remedy(track, on_drift)}")
 
@@ -122,12 +120,11 @@ def _remedy(track: LockedTrack, on_drift: str) -> str:
     return f"{again}, or set download.on_drift to accept"
 
 
-def _fetch(track: LockedTrack, patience: Patience, place: str) -> Path:
-    print(f"{place}: {track.title}", flush=True)
+def _fetch(track: LockedTrack, expected: str, patience: Patience, place: str) -> Path:
+    say(f"{place}: {track.title}")
     access = Access(bool(track.allow_private), track.extractors)
     try:
-        url = track.url or ""
-        return fetch(url, track.item, access, patience, expected=track.sha256).path
+        return fetch_locked(track.url or "", track.item, access, patience, expected)
     except FetchError as error:
         raise UserError(
             f"{error}: track {track.track} can be had no more; try again, or remove it from "
@@ -135,19 +132,13 @@ def _fetch(track: LockedTrack, patience: Patience, place: str) -> Path:
         ) from None
 
 
-def _copy(source: Path, file: Path) -> None:
+def _copy(source: Path, file: Path) -> str:
     try:
-        shutil.copyfile(source, file)
+        return copy(source, file)
     except OSError as error:
         raise UserError(
             f"{clean(str(source))}: {error.strerror}: restore it, or run `melodygan lock`"
         ) from None
-
-
-def _store(file: Path) -> None:
-    with scratch() as folder:
-        shutil.copyfile(file, folder / "body")
-        put(folder / "body")
 
 
 def _row(

@@ -1,5 +1,6 @@
 """Audio behind an address: what entries it has, and their bytes, checked before they count."""
 
+import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,7 +10,8 @@ from typing import Any, TypeVar
 from melodygan.audio.decode import AudioError, decode, probe
 from melodygan.sources.config import address_complaint
 from melodygan.sources.naming import clean, extension
-from melodygan.sources.store import put, scratch
+from melodygan.sources.store import clear, get, put, workspace
+from melodygan.sources.transport import can_resume
 from melodygan.sources.ytdlp import Access, FetchError, Patience, call
 
 T = TypeVar("T")
@@ -69,26 +71,51 @@ def fetch(
     access: Access,
     patience: Patience,
     max_minutes: float | None = None,
-    expected: str | None = None,
 ) -> Fetched:
-    """Download one entry into the store.
+    """Download one entry into the store, going on where a killed run broke off if that is safe.
 
-    expected: the SHA-256 it should have; other bytes are returned only if every try gives them.
     Raises FetchError: unreachable, longer than `max_minutes`, live, empty, truncated, not audio.
     """
+    _check_address(url)
+    with workspace(_partial_name(url, item)) as folder:
+
+        def attempt(last: bool) -> Fetched:
+            if not can_resume(folder):
+                clear(folder)
+            return _fetch_whole(url, item, access, patience, max_minutes, folder, None)
+
+        return _persist(patience, attempt)
+
+
+def fetch_locked(
+    url: str, item: str | None, access: Access, patience: Patience, expected: str
+) -> Path:
+    """The stored bytes of one entry; others than those of SHA-256 `expected` only if every try
+    gives them. If another process is fetching the entry, its result is awaited and used.
+
+    Raises FetchError as `fetch` does.
+    """
+    _check_address(url)
+    with workspace(_partial_name(url, item)) as folder:
+
+        def attempt(last: bool) -> Path:
+            fetched = _fetch_whole(url, item, access, patience, None, folder, expected)
+            if fetched.sha256 != expected and not last:
+                # without a Content-Length a truncated body looks like a changed file
+                raise FetchError(url, "other bytes than the lock file records")
+            return fetched.path
+
+        return get(expected) or _persist(patience, attempt)
+
+
+def _check_address(url: str) -> None:
     complaint = address_complaint(url)
     if complaint:
         raise FetchError(url, complaint, permanent=True)
 
-    def attempt(last: bool) -> Fetched:
-        with scratch() as folder:
-            fetched = _fetch_once(url, item, access, patience, max_minutes, folder)
-        if expected and fetched.sha256 != expected and not last:
-            # without a Content-Length a truncated body looks like a changed file
-            raise FetchError(url, "other bytes than the lock file records")
-        return fetched
 
-    return _persist(patience, attempt)
+def _partial_name(url: str, item: str | None) -> str:
+    return hashlib.sha256(repr((url, item)).encode()).hexdigest() + ".part"
 
 
 def _persist(patience: Patience, attempt: Callable[[bool], T]) -> T:
@@ -101,6 +128,29 @@ def _persist(patience: Patience, attempt: Callable[[bool], T]) -> T:
                 raise
         time.sleep(patience.pause * 2 ** (number - 1))
     return attempt(True)
+
+
+def _fetch_whole(
+    url: str,
+    item: str | None,
+    access: Access,
+    patience: Patience,
+    max_minutes: float | None,
+    folder: Path,
+    expected: str | None,
+) -> Fetched:
+    """`_fetch_once`; and again from the start if what it went on with has spoilt the result."""
+    resumed = any(folder.glob("body*"))
+    try:
+        fetched = _fetch_once(url, item, access, patience, max_minutes, folder)
+    except FetchError:
+        if not resumed or any(folder.glob("body*")):
+            raise  # not the result is at fault, but the transfer
+    else:
+        if not resumed or expected in (None, fetched.sha256):
+            return fetched
+        fetched.path.unlink()  # the rest of one version after the start of another
+    return _fetch_once(url, item, access, patience, max_minutes, folder)
 
 
 def _fetch_once(
@@ -119,16 +169,30 @@ def _fetch_once(
             unwanted.append(reason)
         return reason
 
-    info = call(url, access, patience, folder, accept)
-    if item is not None:
-        info = next((e for e in info.get("entries", [info]) if e and e["id"] == item), info)
-    if unwanted:
-        raise FetchError(url, unwanted[0], permanent=True)
-    if item is not None and info.get("id") != item:
-        raise FetchError(url, f"the page has no entry {clean(item)} any more", permanent=True)
-    if "entries" in info:
-        raise FetchError(url, "a playlist inside a playlist: list its own address", permanent=True)
-    files = [file for file in folder.rglob("*") if file.is_file()]
+    try:
+        info = call(url, access, patience, folder, accept)
+    except BaseException:
+        if not any(folder.glob("body*")):
+            clear(folder)
+        raise  # what has come stays for the next try
+    try:
+        if item is not None:
+            info = next((e for e in info.get("entries", [info]) if e and e["id"] == item), info)
+        if unwanted:
+            raise FetchError(url, unwanted[0], permanent=True)
+        if item is not None and info.get("id") != item:
+            raise FetchError(url, f"the page has no entry {clean(item)} any more", permanent=True)
+        if "entries" in info:
+            reason = "a playlist inside a playlist: list its own address"
+            raise FetchError(url, reason, permanent=True)
+        return _accept(url, info, folder, max_minutes)
+    finally:
+        clear(folder)
+
+
+def _accept(url: str, info: dict[str, Any], folder: Path, max_minutes: float | None) -> Fetched:
+    """Check what was downloaded into `folder` and put it into the store."""
+    files = list(folder.glob("body*"))
     if len(files) != 1 or not files[0].stat().st_size:
         raise FetchError(url, "the server sent nothing")
     seconds = _check(url, files[0], max_minutes)

@@ -1,18 +1,23 @@
 """The one place that calls yt-dlp: its options, its quiet failures, its words for what broke."""
 
 import logging
+import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from melodygan.pipeline.errors import UserError
+from melodygan.sources.hosts import Hosts
 from melodygan.sources.naming import clean
-from melodygan.sources.network import public_only
+from melodygan.sources.network import watch
+from melodygan.sources.store import disk_full, store_root
+from melodygan.sources.transport import LeftAlone, Transport
 
 Filter = Callable[[dict[str, Any]], str | None]
 _LOG = logging.getLogger("melodygan.yt_dlp")
 _LOG.addHandler(logging.NullHandler())  # its errors come back as FetchError; do not print them too
+_LOADING = threading.RLock()  # yt-dlp's modules import each other in circles: one thread at a time
 _REASON = 300  # characters of a message from outside that are shown
 
 
@@ -42,13 +47,15 @@ class Patience:
     """How long a server may take.
 
     socket_timeout: s. retries: yt-dlp's own, within one transfer, which go on where it broke off.
-    tries: of the whole call, from an empty folder. pause: s before the second one, then doubled.
+    tries: of the whole call. pause: s before the second one, then doubled; also after "too busy"
+    where the server does not say how long. hosts: what the servers have answered so far.
     """
 
     socket_timeout: float = 20.0
     retries: int = 10
     tries: int = 3
     pause: float = 2.0
+    hosts: Hosts = field(default_factory=Hosts, compare=False)
 
 
 def call(
@@ -64,23 +71,42 @@ def call(
     accept: gets an entry's information, returns why it is not wanted, or None. first: look at
     only so many entries of a playlist. Raises FetchError for every failure.
     """
-    import yt_dlp  # a second to import; a demo-only pipeline never pays it
-
     options = _options(access, patience, folder)
     if first is not None:
         options["playlist_items"] = f"1:{first}"
     if accept is not None:
         options["match_filter"] = _filter(accept)
-    with public_only(active=not access.allow_private) as refused:
+    with watch(access.allow_private) as refused:
         try:
-            with yt_dlp.YoutubeDL(options) as downloader:
+            with _downloader(options, patience, folder) as downloader:
                 info = downloader.extract_info(url, download=folder is not None)
+        except LeftAlone as error:
+            raise FetchError(url, str(error), permanent=True) from None
         except Exception as error:  # extractors break in every way when a site changes
-            failure = FetchError(url, _words(error), _is_permanent(error))
-            raise _refusal(url, refused) or failure from None
+            if refused:
+                raise FetchError(url, f"refused {refused[0]}", permanent=True) from None
+            full = disk_full(error, folder or store_root())
+            raise full or FetchError(url, _words(error), _is_permanent(error)) from None
     if info is None:
         raise FetchError(url, "nothing to download there", permanent=True)
     return info
+
+
+def _downloader(options: dict[str, Any], patience: Patience, folder: Path | None) -> Any:
+    """A YoutubeDL whose requests go through a Transport."""
+    with _LOADING:
+        import yt_dlp  # a second to import; a demo-only pipeline never pays it
+
+        downloader = yt_dlp.YoutubeDL(options)
+    load = downloader.get_info_extractor
+
+    def get_info_extractor(key: str) -> Any:
+        with _LOADING:
+            return load(key)
+
+    downloader.get_info_extractor = get_info_extractor
+    downloader.urlopen = Transport(downloader.urlopen, patience.hosts, patience.pause, folder)
+    return downloader
 
 
 def _options(access: Access, patience: Patience, folder: Path | None) -> dict[str, Any]:
@@ -109,14 +135,6 @@ def _options(access: Access, patience: Patience, folder: Path | None) -> dict[st
         # a fixed name: titles, ids and extensions from outside can hold anything
         options["outtmpl"] = {"default": str(folder / "body").replace("%", "%%")}
     return options
-
-
-def _refusal(url: str, refused: list[str]) -> FetchError | None:
-    if not refused:
-        return None
-    permit = "allow_private: true beside its url in data/sources.yaml permits it"
-    reason = f"refused to connect to the private address {refused[0]} ({permit})"
-    return FetchError(url, reason, permanent=True)
 
 
 def _filter(accept: Filter) -> Callable[..., str | None]:

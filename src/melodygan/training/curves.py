@@ -72,27 +72,29 @@ def sinks(stage: str, runtime: Runtime, resumed: bool) -> list[Sink]:
     """The sinks that `runtime` asks for. Raises UserError for one that is not installed."""
     chosen: list[Sink] = []
     if runtime.dvclive:
-        chosen.append(_DVCLive(stage, resumed))
+        chosen.append(_DVCLive(stage))
     if runtime.tensorboard:
-        chosen.append(_TensorBoard(stage))
+        chosen.append(_TensorBoard(stage, resumed))
     return chosen
 
 
 class _DVCLive:
-    """live/STAGE/metrics.json, a metrics file of dvc.yaml: `dvc exp show` reads it at any time."""
+    """live/STAGE/metrics.json, the latest row of each table: `dvc exp show` reads it at any time.
 
-    def __init__(self, stage: str, resumed: bool) -> None:
+    Without DVCLive's own history, which would repeat rows after a resume; the tables have it all.
+    """
+
+    def __init__(self, stage: str) -> None:
         from dvclive import Live
 
-        # by default it would rewrite dvc.yaml and save an experiment of its own
-        self._live: Any = Live(
-            f"live/{stage}", dvcyaml=None, save_dvc_exp=False, report=None, resume=resumed
-        )
+        # by default it would rewrite dvc.yaml and save an experiment of its own; with `resume` it
+        # would read the file, which a kill may have cut off
+        self._live: Any = Live(f"live/{stage}", dvcyaml=None, save_dvc_exp=False, report=None)
 
     def add(self, name: str, step: int, values: Row) -> None:
         self._live.step = step
         for key, value in values.items():
-            self._live.log_metric(f"{name}/{key}", value)
+            self._live.log_metric(f"{name}/{key}", value, plot=False)
         self._live.make_summary()
 
     def close(self) -> None:
@@ -102,14 +104,16 @@ class _DVCLive:
 class _TensorBoard:
     """Event files in .cache/tensorboard/STAGE; they carry times, so they are no output."""
 
-    def __init__(self, stage: str) -> None:
+    def __init__(self, stage: str, resumed: bool) -> None:
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError:
             raise UserError(
                 "runtime.tensorboard needs its package: `uv sync --extra tensorboard`"
             ) from None
-        self._writer = SummaryWriter(str(cache_root() / "tensorboard" / stage))
+        folder = str(cache_root() / "tensorboard" / stage)
+        # from step 0 a run replaces what an older one drew
+        self._writer = SummaryWriter(folder, purge_step=None if resumed else 0)
 
     def add(self, name: str, step: int, values: Row) -> None:
         for key, value in values.items():

@@ -1,0 +1,137 @@
+"""Speed and memory of what happens to a separated track: from FLAC to features.
+
+    OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python benchmarks/data_speed.py [FILE ...]
+    OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python benchmarks/data_speed.py --hours 10
+
+Without files: ten minutes of stereo at 44.1 kHz, 16 bit, made up and always the same; settings
+from params.yaml. CPU seconds of one thread, the best of three runs, because other work on the
+machine only ever slows one down. With --hours: one run over a file of that length (1 GB of disk
+in the temporary folder for every hour), and the most memory that the process took for it.
+"""
+
+import argparse
+import resource
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from melodygan.audio.decode import Extent, open_audio
+from melodygan.audio.fingerprint import Fingerprinter
+from melodygan.audio.loudness import LoudnessMeter, TruePeakMeter
+from melodygan.audio.mel import MelConfig
+from melodygan.audio.silence import kept_blocks, silence_cuts
+from melodygan.dataset.clean import CleanSettings, clean_track, write_samples
+from melodygan.dataset.features import FeaturesParams, track_features
+from melodygan.dataset.preprocess import PreprocessParams
+from melodygan.dataset.scratch import Scratch
+from melodygan.pipeline.params import load
+
+RATE = 44100  # Hz, of the made-up music
+BLOCK = 1 << 16  # samples
+Work = Callable[[], object]
+
+
+def write_music(path: Path, seconds: float) -> None:
+    """Decaying chords over some hiss, in stereo, then a second of rest, every half minute anew."""
+    rng = np.random.default_rng(0)
+    beat = np.arange(RATE // 2) / RATE
+    chords = []
+    for _ in range(58):
+        notes = 110 * 2 ** (rng.integers(0, 36, (4, 1)) / 12)
+        chord = np.sin(2 * np.pi * notes * beat).sum(axis=0) * np.exp(-4 * beat)
+        chords.append(np.outer(chord, [0.15, 0.1]) + rng.normal(0, 3e-3, (len(beat), 2)))
+    half_minute = np.concatenate([*chords, rng.normal(0, 1e-5, (RATE, 2))])
+    with soundfile.SoundFile(path, "w", RATE, 2, "PCM_16") as file:
+        for _ in range(round(seconds / 30)):
+            file.write(half_minute)
+
+
+def cpu_seconds(work: Work, runs: int = 3) -> float:
+    """Least CPU time of some runs of `work`."""
+    times = []
+    for _ in range(runs):
+        start = time.process_time()
+        work()
+        times.append(time.process_time() - start)
+    return min(times)
+
+
+def parts_of(path: Path, folder: Path, settings: CleanSettings) -> dict[str, Work]:
+    """The steps of `clean_track`, each by itself."""
+    rate, source = settings.sample_rate, open_audio(path)
+    stereo = list(source.blocks)
+
+    def scratch() -> Scratch:
+        track = Scratch(folder, source.rate, rate)
+        for block in stereo:
+            track.add(block)
+        track.finish()
+        return track
+
+    track = scratch()
+
+    def cut() -> list[np.ndarray]:
+        levels, samples = track.meter.levels(), track.samples
+        cuts = silence_cuts(levels, samples, rate, settings.silence_db, settings.silence_gap)
+        return list(kept_blocks(track.read, 0, samples, cuts, rate, BLOCK))
+
+    mono = cut()
+
+    def feed(meter: LoudnessMeter | TruePeakMeter | Fingerprinter) -> None:
+        for block in mono:
+            meter.add(block)
+
+    return {
+        "FLAC decoding (the floor)": lambda: [len(block) for block in open_audio(path).blocks],
+        "mono, resampling, levels": scratch,
+        "cuts": cut,
+        "loudness": lambda: feed(LoudnessMeter(rate)),
+        "true peak": lambda: feed(TruePeakMeter(rate)),
+        "fingerprint": lambda: feed(Fingerprinter(rate)),
+        "writing": lambda: write_samples(folder / "part.npy", iter(mono), sum(map(len, mono)), 0.5),
+    }
+
+
+def measure(path: Path, folder: Path, runs: int, settings: CleanSettings) -> None:
+    """Print CPU seconds and x real time of the whole way from the FLAC to the features."""
+    config, params = load(MelConfig, "audio"), load(FeaturesParams, "features")
+    seconds = soundfile.info(str(path)).duration
+    files, stems = {"mix": Extent(path)}, {"mix": "mix"}
+    rows: dict[str, float] = {}
+    if runs > 1:
+        rows |= {
+            name: cpu_seconds(work, runs) for name, work in parts_of(path, folder, settings).items()
+        }
+    cleaning = cpu_seconds(lambda: clean_track(folder, files, stems, 0.0, settings), runs)
+    clean = folder / "mix.npy"
+    samples = len(np.load(clean, mmap_mode="r"))
+    features = cpu_seconds(lambda: track_features(folder, clean, 0, samples, config, params), runs)
+    rows |= {"cleaning, all of it": cleaning, "features": features, "total": cleaning + features}
+    print(f"{path.name}: {seconds:.0f} s")
+    for name, spent in rows.items():
+        print(f"  {name:26s} {spent:8.3f} s {seconds / spent:8,.0f} x real time", flush=True)
+
+
+def main() -> None:
+    """Measure the files, or made-up music."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("files", nargs="*", type=Path)
+    parser.add_argument("--hours", type=float)
+    arguments = parser.parse_args()
+    settings = load(PreprocessParams, "preprocess").settings(load(MelConfig, "audio").sample_rate)
+    with tempfile.TemporaryDirectory() as name:
+        folder, made = Path(name), Path(name) / "made-up.flac"
+        if not arguments.files:
+            write_music(made, 3600 * arguments.hours if arguments.hours else 600)
+        for path in arguments.files or [made]:
+            measure(path, folder, 1 if arguments.hours else 3, settings)
+    if arguments.hours:
+        print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,129 @@
+"""docs/adding-a-model.md: its blocks, put where it says, make a stage that trains and scores."""
+
+import importlib.util
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from melodygan.audio.mel import MelConfig
+from melodygan.dataset.feature_set import FeatureSet
+from melodygan.pipeline.params import load
+from melodygan.training.weights import load_model
+
+PAGE = (Path(__file__).parents[2] / "docs/adding-a-model.md").read_text("utf-8")
+FENCED = list(re.finditer(r"^```\w+\n(.*?)^```$", PAGE, re.M | re.S))
+# a file's name begins the paragraph above its block
+BLOCKS = [(re.findall(r"^`([\w/.]+)`", PAGE[: m.start()], re.M)[-1], m[1]) for m in FENCED]
+BESIDE = {"dvc.yaml": "stages:\n", "src/melodygan/commands/groups.py": "GROUPS = {\n"}
+IMPORT = re.compile(r"\s*(from [\w.]+ )?import ")
+
+
+@pytest.fixture
+def extended(checkout: Path) -> Path:
+    """The checkout with the page's blocks in it."""
+    for name, text in BLOCKS:
+        path = checkout / name
+        if name in BESIDE:
+            assert BESIDE[name] in path.read_text("utf-8")
+            path.write_text(path.read_text("utf-8").replace(BESIDE[name], BESIDE[name] + text, 1))
+        elif path.exists():
+            path.write_text(path.read_text("utf-8") + text)
+        else:
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text)
+    return checkout
+
+
+def run(checkout: Path, *command: str) -> str:
+    """Run a Python program of the checkout; all that it said."""
+    variables = {k: v for k, v in os.environ.items() if not k.startswith(("DVC_", "MELODYGAN_"))}
+    path = os.pathsep.join([str(Path(sys.executable).parent), variables["PATH"]])
+    done = subprocess.run(
+        [sys.executable, *command], cwd=checkout, text=True, check=False, timeout=200,
+        env=variables | {"PATH": path, "PYTHONPATH": str(checkout / "src")},
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+def outputs(checkout: Path) -> dict[str, bytes]:
+    places = [checkout / "models/denoiser", checkout / "metrics"]
+    files = [path for place in places for path in place.rglob("*") if path.is_file()]
+    return {path.relative_to(checkout).as_posix(): path.read_bytes() for path in files}
+
+
+def module(place: Path, name: str) -> Any:
+    """The module in a file of the checkout."""
+    spec = importlib.util.spec_from_file_location(name, place)
+    assert spec and spec.loader
+    loaded = importlib.util.module_from_spec(spec)
+    sys.modules[name] = loaded  # dataclasses look their module up
+    try:
+        spec.loader.exec_module(loaded)
+    finally:
+        del sys.modules[name]
+    return loaded
+
+
+def test_the_example_is_at_most_60_lines_apart_from_imports() -> None:
+    lines = [line for _, text in BLOCKS for line in text.splitlines() if line.strip()]
+    assert 40 < len([line for line in lines if not IMPORT.match(line)]) <= 60
+
+
+def test_the_example_trains_scores_and_ends_with_its_verdict(extended: Path) -> None:
+    said = run(extended, "stages/denoiser.py")
+    scores = json.loads((extended / "metrics/denoiser.json").read_text())
+    assert 0 < scores["log_mel_l1"] < 0.5 * scores["baseline_log_mel_l1"]
+    verdict = r"^denoiser: log_mel_l1 \S+ \(baseline \S+, ideal 0\): works, \d+% of the way; next: "
+    assert re.search(verdict, said, re.M), said
+    first = outputs(extended)
+    model = {f"models/denoiser/{name}" for name in ("config.json", "weights.safetensors")}
+    curves = {f"metrics/denoiser/{name}.tsv" for name in ("train", "validation")}
+    assert first.keys() == model | curves | {"metrics/denoiser.json"}
+    audio = load(MelConfig, "audio", extended / "params.yaml")
+    assert load_model(extended / "models/denoiser", audio)[1]["params"]["channels"] == 64
+    said += run(extended, "-m", "dvc", "repro", "--single-item", "denoiser")
+    assert outputs(extended) == first
+    assert "resuming" not in said, "the checkpoints of a finished run are gone"
+    assert "is up to date" not in said and "didn't change" not in said
+
+
+def test_its_deps_are_exact_and_its_imports_light(extended: Path) -> None:
+    place = extended / "tests/pipeline/test_dependencies.py"
+    rules = module(place, "dependencies_of_the_example")
+    assert "denoiser" in rules.STAGES
+    rules.test_a_stage_declares_exactly_the_code_it_imports("denoiser")
+    rules.test_lists_are_sorted_and_the_command_is_the_stages_script("denoiser")
+    rules.test_models_and_training_import_nothing_heavy()
+
+
+def test_its_params_are_known_and_it_gives_samples(
+    extended: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = "src/melodygan/models/denoiser/__init__.py"
+    model = module(extended / package, "melodygan.models.denoiser")
+    monkeypatch.setitem(sys.modules, "melodygan.models.denoiser", model)
+    groups = module(extended / "src/melodygan/commands/groups.py", "groups_of_the_example").GROUPS
+    place, name = groups["denoiser"].split(":")
+    params = load(getattr(sys.modules[place], name), "denoiser", extended / "params.yaml")
+    audio = load(MelConfig, "audio", extended / "params.yaml")
+    task = model.DenoiserTask(params, FeatureSet(extended / "data/features", audio))
+    shapes = {key: sample.shape for key, sample in task.samples().items()}
+    assert shapes == dict.fromkeys(("noisy", "cleaned"), (params.frames, audio.n_mels))
+    batch = task.batch(np.random.default_rng(0))
+    assert {len(value) for value in batch.values()} == {params.batch_size}
+
+
+def test_the_code_is_formatted_and_linted_as_the_projects_own_is(extended: Path) -> None:
+    files = [name for name, _ in BLOCKS if name.endswith(".py")]
+    settings = ("--config", str(Path(__file__).parents[2] / "pyproject.toml"), *files)
+    run(extended, "-m", "ruff", "check", *settings)
+    run(extended, "-m", "ruff", "format", "--check", *settings)

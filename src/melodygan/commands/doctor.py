@@ -144,10 +144,10 @@ def check_disk() -> Iterator[Finding]:
 
 def check_settings() -> Iterator[Finding]:
     """params.yaml, before the first stage reads it."""
-    from melodygan.commands.groups import GROUPS, check_params
+    from melodygan.commands.groups import check_params, groups
 
     check_params(Path("params.yaml"))
-    yield Finding("OK", "params", f"seed and {len(GROUPS)} groups")
+    yield Finding("OK", "params", f"seed and {len(groups())} groups")
 
 
 def check_sources() -> Iterator[Finding]:

@@ -1,24 +1,46 @@
 """Which dataclass reads which group of params.yaml: the whole file, checked at once."""
 
+import pkgutil
+from functools import cache
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
+import melodygan.models
 from melodygan.pipeline.errors import UserError
 from melodygan.pipeline.params import load, load_seed, read_params
+from melodygan.training.settings import TrainSettings
 
-GROUPS = {
+_FIXED = {
     "audio": "melodygan.audio.mel:MelConfig",
     "runtime": "melodygan.pipeline.runtime:Runtime",
     "download": "melodygan.sources.raw:DownloadParams",
     "separate": "melodygan.separation.stage_work:SeparateParams",
     "preprocess": "melodygan.dataset.preprocess:PreprocessParams",
     "features": "melodygan.dataset.features:FeaturesParams",
-    "vqvae": "melodygan.models.vqvae.config:VQVAEParams",
-    "latent_gan": "melodygan.models.latent_gan.config:LatentGANParams",
-    "cyclegan": "melodygan.models.cyclegan.config:CycleGANParams",
-    "vocoder": "melodygan.models.vocoder.config:VocoderParams",
     "generate": "melodygan.generation.config:GenerateParams",
 }
+
+
+@cache
+def groups() -> dict[str, Any]:
+    """The dataclass of each group; a folder of models/ brings its own, a kind of TrainSettings."""
+    found: dict[str, Any] = {}
+    for group, place in _FIXED.items():
+        module, name = place.split(":")
+        found[group] = getattr(import_module(module), name)
+    for folder in pkgutil.iter_modules(melodygan.models.__path__):
+        package = f"melodygan.models.{folder.name}"
+        module = f"{package}.config" if find_spec(f"{package}.config") else package
+        (found[folder.name],) = (
+            value
+            for value in vars(import_module(module)).values()
+            if isinstance(value, type)
+            and issubclass(value, TrainSettings)
+            and value.__module__ == module
+        )
+    return found
 
 
 def check_params(path: Path) -> None:
@@ -27,10 +49,10 @@ def check_params(path: Path) -> None:
     A stage checks only what it reads; this finds a mistake before the first stage runs.
     Raises UserError for the first unknown, missing or impossible value or group.
     """
+    known = groups()
     for group in read_params(path):
-        if group != "seed" and group not in GROUPS:
-            raise UserError(f"{path}: unknown group `{group}` (known: seed, {', '.join(GROUPS)})")
+        if group != "seed" and group not in known:
+            raise UserError(f"{path}: unknown group `{group}` (known: seed, {', '.join(known)})")
     load_seed(path)
-    for group, place in GROUPS.items():
-        module, name = place.split(":")
-        load(getattr(import_module(module), name), group, path)
+    for group, kind in known.items():
+        load(kind, group, path)

@@ -8,9 +8,11 @@ nothing depends, since a new key for equal data must not rerun the stages behind
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
+from melodygan.pipeline.errors import UserError
 from melodygan.pipeline.files import read_rows, write_rows
 
 KEYS = Path("data/keys")
@@ -31,34 +33,51 @@ def hydrate(stage: str, missing: Mapping[str, Path], output: Path, restore: Rest
     not there.
     """
     keys = KEYS / f"{stage}.jsonl"
-    if keys.as_posix() not in _committed_lock():
-        return 0
+    done = 0
+    with last_commit(stage, keys, next(iter(missing.values())).parent) as get:
+        known = {row["track"]: row["key"] for row in read_rows(get(keys))} if get else {}
+        wanted = {t: folder for t, folder in missing.items() if known.get(t) == folder.name}
+        if get and wanted:
+            data = get(output)
+            for track, folder in wanted.items():
+                part = data.with_name("part")
+                part.mkdir()
+                if restore(track, data, part):
+                    part.rename(folder)
+                    done += 1
+                else:
+                    shutil.rmtree(part)
+    return done
+
+
+@contextmanager
+def last_commit(stage: str, needed: Path, root: Path) -> Iterator[Callable[[Path], Path] | None]:
+    """Yield a function that copies an output (file or folder) of the last commit for this block.
+
+    None where the last commit does not have the output `needed`. A line is printed, and the block
+    ends, when DVC cannot get something: neither its cache nor its remote need be here. root: the
+    folder that will have the temporary copies.
+    """
+    if needed.as_posix() not in _committed_lock():
+        yield None
+        return
     from dvc.api import DVCFileSystem  # most of a second to import: only when there is a chance
     from dvc.exceptions import DvcException
 
-    root = next(iter(missing.values())).parent
     scratch = Path(tempfile.mkdtemp(".tmp", "hydrate-", root))
-    done = 0
     try:
         committed = DVCFileSystem(".", rev="HEAD")
-        committed.get(keys.as_posix(), str(scratch / "keys"))
-        known = {row["track"]: row["key"] for row in read_rows(scratch / "keys")}
-        wanted = {t: folder for t, folder in missing.items() if known.get(t) == folder.name}
-        if wanted:
-            committed.get(output.as_posix(), str(scratch / "data"), recursive=True)
-        for track, folder in wanted.items():
-            part = scratch / "part"
-            part.mkdir()
-            if restore(track, scratch / "data", part):
-                part.rename(folder)
-                done += 1
-            else:
-                shutil.rmtree(part)
-    except (DvcException, OSError) as error:
+
+        def get(path: Path) -> Path:
+            copy = scratch / path.name
+            committed.get(path.as_posix(), str(copy), recursive=True)
+            return copy
+
+        yield get
+    except (DvcException, OSError, UserError) as error:
         print(f"{stage}: the last commit's results are not at hand ({error}): making them again")
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-    return done
 
 
 def _committed_lock() -> str:

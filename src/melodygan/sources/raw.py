@@ -6,14 +6,15 @@ from typing import Any
 import soundfile
 
 from melodygan.pipeline import Stage, UserError
-from melodygan.pipeline.files import atomic_dir, digest, write_rows
+from melodygan.pipeline.files import atomic_dir, digest, read_rows, write_rows
+from melodygan.pipeline.hydrate import last_commit
 from melodygan.pipeline.tracks import Job, map_tracks
 from melodygan.sources.config import read_sources, sources_digest
 from melodygan.sources.folder import locate
 from melodygan.sources.lockfile import LockedTrack, read_lock
 from melodygan.sources.naming import clean
 from melodygan.sources.remote import fetch_locked
-from melodygan.sources.store import copy, keep, room, sweep, take
+from melodygan.sources.store import copy, keep, room, store_root, sweep, take
 from melodygan.sources.transfers import DownloadParams, say, side_by_side, together
 from melodygan.sources.ytdlp import Access, FetchError, Patience
 
@@ -50,6 +51,7 @@ def write_raw(
             sha256 = _obtain(track, file, params.on_drift, patience, place)
             return _row(track, file, sha256, None)
 
+        _take_from_last_commit([track for track in others if track.kind == "url"], target)
         jobs = list(enumerate(others, 1))
         results = side_by_side(jobs, obtain, lambda job: job[1].url, params)
         failures = [result for result in results if isinstance(result, UserError)]
@@ -57,6 +59,22 @@ def write_raw(
             raise together(failures, f"of {len(others)} tracks could not be had")
         rows += [result for result in results if isinstance(result, dict)]
         write_rows(folder / "index.jsonl", sorted(rows, key=lambda row: row["track"]))
+
+
+def _take_from_last_commit(tracks: list[LockedTrack], raw: Path) -> None:
+    """Put into the store what the last commit's data/raw (`raw`) has of `tracks`.
+
+    A fresh clone would download everything again, and not get the same bytes from every server.
+    """
+    missing = {t.sha256 for t in tracks if t.sha256 and not (store_root() / t.sha256).is_file()}
+    if not missing:
+        return
+    with last_commit("download", raw, store_root()) as get_output:
+        if get_output is None:
+            return
+        for row in read_rows(get_output(raw / "index.jsonl")):
+            if row["sha256"] in missing:
+                keep(get_output(raw / row["file"]), row["sha256"])
 
 
 def render(folder: Path, label: str, ordinal: int, seconds: float) -> None:

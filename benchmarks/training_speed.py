@@ -176,10 +176,13 @@ class Bench:
         return counted.flop / self.period / 1e9
 
     def speed(self, seconds: float, loaders: int) -> Speed:
-        """The best of several rounds, which together take about `seconds` if they can."""
-        once = self._round(self.period, loaders).seconds * self.period  # and warms up
-        steps = self.period * max(1, round(seconds / ROUNDS / once))
-        rounds = [self._round(steps, loaders) for _ in range(ROUNDS)]
+        """The best of up to five rounds, which together take about `seconds` if they can."""
+        rounds = [self._round(self.period, loaders)]
+        left = seconds - rounds[0].seconds * self.period
+        steps = self.period * max(1, round(left / ROUNDS / (rounds[0].seconds * self.period)))
+        while len(rounds) < 2 or (len(rounds) <= ROUNDS and left > 0):
+            rounds.append(self._round(steps, loaders))
+            left -= rounds[-1].seconds * steps
         return min(rounds, key=lambda speed: speed.seconds)
 
     def _round(self, steps: int, loaders: int) -> Speed:

@@ -267,7 +267,9 @@ def test_one_recording_under_several_names_is_used_once_and_in_one_split(
     """Ordinals 0, 1 and 2 of a label are train, test and validation."""
     project = make_project("twins")
     for ordinal in range(3):
-        project.add(f"swing-{ordinal}", "swing", ordinal, {"instrumental": make_song(100 + ordinal, 8)})
+        project.add(
+            f"swing-{ordinal}", "swing", ordinal, {"instrumental": make_song(100 + ordinal, 8)}
+        )
     soundfile.write(tmp_path / "copy.ogg", 0.5 * make_song(100, 8)[3000:], 44100)
     again, _ = soundfile.read(tmp_path / "copy.ogg", dtype="float32")
     project.add("another-name", "pop", 1, {"instrumental": again})

@@ -1,0 +1,79 @@
+"""What DVC and the stages before training cost with many tracks: cold, nothing to do, one more.
+
+    python benchmarks/many_tracks.py [TRACKS]
+
+Copies this checkout into a temporary folder, makes TRACKS (1,000) sounds of half a second, and
+prints wall and CPU seconds of `dvc repro data_report` in each situation. Separation is off: its
+models would take most of the time.
+"""
+
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import soundfile
+from ruamel.yaml import YAML
+
+ROOT = Path(__file__).resolve().parents[1]
+RATE = 16000
+PARAMS = {
+    "separate": {"enabled": False},
+    "preprocess": {"stems": ["mix"], "min_seconds": 0.4},
+}
+
+
+def make_sound(folder: Path, number: int) -> None:
+    """Half a second of noise in falling bursts, other for each number."""
+    rng = np.random.default_rng(number)
+    sound = rng.standard_normal(RATE // 2) * np.exp(-np.arange(RATE // 2) % 2000 / 500) * 0.2
+    soundfile.write(folder / f"{number:06d}.wav", sound, RATE, "PCM_16")
+
+
+def timed(checkout: Path, what: str, *command: str) -> None:
+    """Run a command in the checkout and print what it took."""
+    path = str(Path(sys.executable).parent) + os.pathsep + os.environ["PATH"]
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("DVC_", "MELODYGAN_"))}
+    before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    subprocess.run(
+        command, cwd=checkout, env=environment | {"PATH": path}, check=True, capture_output=True
+    )
+    wall = time.perf_counter() - start
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    print(f"| {what} | {wall:.2f} | {cpu:.2f} |", flush=True)
+
+
+def main() -> None:
+    """Print a Markdown table."""
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
+    with tempfile.TemporaryDirectory() as folder:
+        checkout, music = Path(folder) / "checkout", Path(folder) / "music/noise"
+        subprocess.run(["git", "clone", "-q", str(ROOT), str(checkout)], check=True)
+        music.mkdir(parents=True)
+        for number in range(count):
+            make_sound(music, number)
+        yaml = YAML()
+        params = yaml.load(checkout / "params.yaml")
+        for group, values in PARAMS.items():
+            params[group].update(values)
+        yaml.dump(params, checkout / "params.yaml")
+        (checkout / "data/sources.yaml").write_text(f"sources:\n  - folder: {music.parent}\n")
+        repro, lock = ("dvc", "repro", "data_report"), ("melodygan", "lock")
+        print(f"| {count:,} tracks | wall s | CPU s |\n|---|---|---|")
+        timed(checkout, "lock", *lock)
+        timed(checkout, "cold", *repro)
+        timed(checkout, "nothing to do", *repro)
+        timed(checkout, "nothing to do, again", *repro)
+        make_sound(music, count)
+        timed(checkout, "lock, one track more", *lock)
+        for stage in ("download", "separate", "preprocess", "features", "data_report"):
+            timed(checkout, f"one track more: {stage}", "dvc", "repro", "-s", stage)
+
+
+if __name__ == "__main__":
+    main()

@@ -3,6 +3,7 @@
 from contextlib import AbstractContextManager
 
 import torch
+from torch.nn.utils import convert_conv2d_weight_memory_format
 
 from melodygan.pipeline.errors import UserError
 from melodygan.pipeline.runtime import Runtime
@@ -12,7 +13,13 @@ from melodygan.training.task import Task
 def start_device(runtime: Runtime) -> torch.device:
     """Set torch's threads and determinism for this process, and choose the device."""
     torch.set_num_threads(runtime.thread_count)
-    torch.use_deterministic_algorithms(True, warn_only=True)
+    if runtime.compile:
+        torch.use_deterministic_algorithms(True, warn_only=True)
+    else:  # the same, but for telling the compiler, whose import takes 3 CPU-seconds
+        torch.set_deterministic_debug_mode("warn")
+    # or every new tensor is filled with NaN first, a kernel more for each on a GPU and up to 2 %
+    # of a step on a CPU, though no sound operation reads what it has not written
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     if runtime.device == "cuda" and not torch.cuda.is_available():
         raise UserError(
             "params.yaml: runtime.device is cuda, but torch finds no GPU: set it to auto, "
@@ -27,6 +34,8 @@ def place(task: Task, device: torch.device, runtime: Runtime) -> None:
     """Move the task's modules to the device; compile those that may be, if that is wanted."""
     for module in (*task.networks.values(), *task.helpers):
         module.to(device)
+        if task.channels_last:  # convolutions then give their outputs this layout too
+            convert_conv2d_weight_memory_format(module, torch.channels_last)
     if runtime.compile:
         for name in task.compiled:
             task.networks[name].compile()

@@ -70,7 +70,9 @@ class Task(ABC):
     helpers: modules that are used but not trained; moved to the device too. score: the key of
     `validate()` whose lowest value marks the best weights; None keeps the last. clip: largest
     gradient norm per update, or None. limits: signs of a run gone wrong. compiled: networks that
-    torch.compile may take (none that is differentiated twice). outcome: set by the loop.
+    torch.compile may take (none that is differentiated twice). channels_last: whether the weights
+    of 2-D convolutions lie with the channels innermost, which is faster where no instance
+    normalisation follows. outcome: set by the loop.
     """
 
     networks: dict[str, nn.Module]
@@ -82,6 +84,7 @@ class Task(ABC):
     clip: float | None = None
     limits: tuple[Limit, ...] = ()
     compiled: tuple[str, ...] = ()
+    channels_last: bool = False
     audio: MelConfig
     outcome: Outcome
 

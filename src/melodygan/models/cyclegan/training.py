@@ -24,6 +24,7 @@ class CycleGANTask(Task):
     """
 
     score = "shortfall"
+    compiled = ("ab", "ba", "a", "b")
     limits = (
         Limit(
             "train",
@@ -54,7 +55,10 @@ class CycleGANTask(Task):
         self.networks = {"ab": self.ab, "ba": self.ba, "a": self.a, "b": self.b}
         self.optimisers = {
             name: torch.optim.Adam(
-                chain(first.parameters(), second.parameters()), params.lr, betas=(0.5, 0.999)
+                chain(first.parameters(), second.parameters()),
+                params.lr,
+                betas=(0.5, 0.999),
+                fused=True,
             )
             for name, first, second in [
                 ("generator", self.ab, self.ba),

@@ -25,6 +25,8 @@ class LatentGANTask(Task):
 
     averaged = ("generator",)
     score = "kernel_distance"
+    compiled = ("generator",)
+    channels_last = True
     limits = (
         Limit(
             "train",
@@ -58,7 +60,7 @@ class LatentGANTask(Task):
         self.discriminator = Discriminator(params.channels, vqvae.latent_shape)
         self.networks = {"generator": self.generator, "discriminator": self.discriminator}
         self.optimisers = {
-            name: torch.optim.Adam(network.parameters(), params.lr, betas=(0.0, 0.99))
+            name: torch.optim.Adam(network.parameters(), params.lr, betas=(0.0, 0.99), fused=True)
             for name, network in self.networks.items()
         }
         self.real = real_sets(features, vqvae, "validation", seed)

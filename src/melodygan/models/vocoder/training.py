@@ -72,6 +72,7 @@ class VocoderTask(Task):
     """Minimises L1 of the natural log-magnitude with AdamW."""
 
     score = "log_magnitude_l1"
+    compiled = ("magnet",)
     clip = 1.0
     limits = (
         Limit(
@@ -88,20 +89,24 @@ class VocoderTask(Task):
         self.params, self.audio = params, features.audio
         self.network = MagNet(self.audio, params.channels, params.blocks, *features.statistics())
         self.networks = {"magnet": self.network}
-        adam = torch.optim.AdamW(self.network.parameters(), params.lr, betas=(0.9, 0.99))
+        adam = torch.optim.AdamW(
+            self.network.parameters(), params.lr, betas=(0.9, 0.99), fused=True
+        )
         self.optimisers = {"magnet": adam}
         self.train_audio = CleanAudio(clean, "train", features.stem)
         held_out = CleanAudio(clean, "validation", features.stem)
         self.held_out = held_out.heads(_seconds(HELD_OUT_SECONDS, self.audio))
 
     def batch(self, rng: np.random.Generator) -> Batch:
-        """Mel, prior and true magnitude of random crops, made here in full precision."""
+        """Random crops of sound; their transforms are the device's work, see `updates`."""
         samples = self.params.frames * self.audio.hop_length
-        return self._pair(self.train_audio.random(self.params.batch_size, samples, rng))
+        return {"audio": self.train_audio.random(self.params.batch_size, samples, rng)}
 
     def updates(self, batch: Batch, step: int) -> Iterator[Update]:
         """One update."""
-        yield Update("magnet", self._loss(batch))
+        mel, prior, magnitude = self.example(batch["audio"])
+        answer = self.network(mel, prior)
+        yield Update("magnet", log_magnitude_l1(answer.float(), magnitude))
 
     def lr_factor(self, progress: float) -> float:
         """Up over the first twentieth, then down to zero as a cosine."""
@@ -112,12 +117,12 @@ class VocoderTask(Task):
         device = self.network.mean.device
         losses, priors, contrasts = [], [], []
         for audio in self.held_out:
-            batch = {key: value.to(device) for key, value in self._pair(audio).items()}
-            answer = self.network(batch["mel"], batch["prior"]).float()
-            losses.append(float(log_magnitude_l1(answer, batch["magnitude"])))
-            truth = batch["magnitude"].clamp_min(FLOOR).log()
+            mel, prior, magnitude = self.example(audio.to(device))
+            answer = self.network(mel, prior).float()
+            losses.append(float(log_magnitude_l1(answer, magnitude)))
+            truth = magnitude.clamp_min(FLOOR).log()
             contrasts.append(float(answer.std() / truth.std().clamp_min(1e-6)))
-            priors.append(float(log_magnitude_l1(batch["prior"], batch["magnitude"])))
+            priors.append(float(log_magnitude_l1(prior, magnitude)))
         return {
             "log_magnitude_l1": float(np.mean(losses)),
             "prior_log_magnitude_l1": float(np.mean(priors)),
@@ -134,16 +139,17 @@ class VocoderTask(Task):
         """The vocoder in its present state."""
         return Vocoder(self.params, self.audio, self.network)
 
-    def _pair(self, audio: Tensor) -> Batch:
-        # Mel and magnitude come from one transform of the crop, so its reflected ends, which
-        # differ from the sound in the track, still are a true pair.
-        magnitude = stft(audio, self.audio).abs()
-        mel = mel_of_magnitude(magnitude, self.audio)
-        return {"mel": mel, "prior": log_prior(mel, self.audio), "magnitude": magnitude}
+    def example(self, audio: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Log-mel, prior and magnitude of sounds (batch, samples), each (batch, bins, frames).
 
-    def _loss(self, batch: Batch) -> Tensor:
-        answer = self.network(batch["mel"], batch["prior"])
-        return log_magnitude_l1(answer.float(), batch["magnitude"])
+        All in full precision, wherever the network runs in a reduced one. Mel and magnitude come
+        from one transform of the crop, so its reflected ends, which differ from the sound in the
+        track, still are a true pair.
+        """
+        with torch.autocast(audio.device.type, enabled=False):
+            magnitude = stft(audio, self.audio).abs()
+            mel = mel_of_magnitude(magnitude, self.audio)
+            return mel, log_prior(mel, self.audio), magnitude
 
 
 def log_magnitude_l1(answer: Tensor, magnitude: Tensor) -> Tensor:

@@ -22,6 +22,8 @@ class VQVAETask(Task):
     """Minimises L1 of the normalised log-mel + commitment weight x commitment loss with Adam."""
 
     score = "log_mel_l1"
+    compiled = ("vqvae",)
+    channels_last = True
 
     def __init__(self, params: VQVAEParams, features: FeatureSet) -> None:
         self.params, self.features, self.audio = params, features, features.audio
@@ -33,7 +35,7 @@ class VQVAETask(Task):
         self.mean, self.std = features.statistics()
         self.network = VQVAE(params)
         self.networks = {"vqvae": self.network}
-        adam = torch.optim.Adam(self.network.parameters(), params.lr, betas=(0.9, 0.99))
+        adam = torch.optim.Adam(self.network.parameters(), params.lr, betas=(0.9, 0.99), fused=True)
         self.optimisers = {"vqvae": adam}
         self.train_patches = Patches(features.tracks("train"), params.frames)
         self.limits = (

@@ -25,7 +25,6 @@ class LatentGANTask(Task):
 
     averaged = ("generator",)
     score = "kernel_distance"
-    compiled = ("generator",)
     channels_last = True
     limits = (
         Limit(

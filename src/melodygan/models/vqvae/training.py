@@ -22,7 +22,6 @@ class VQVAETask(Task):
     """Minimises L1 of the normalised log-mel + commitment weight x commitment loss with Adam."""
 
     score = "log_mel_l1"
-    compiled = ("vqvae",)
     channels_last = True
 
     def __init__(self, params: VQVAEParams, features: FeatureSet) -> None:

@@ -61,9 +61,8 @@ def main() -> None:
         program = str(Path(sys.executable).with_name("melodygan"))
         subprocess.run([program, "lock"], cwd=checkout, check=True, capture_output=True)
         run(checkout, "download", 1)
-        print(
-            "| stage | 1 worker, s | x real time | 2 workers, s | faster by |\n|---|---|---|---|---|"
-        )
+        print("| stage | 1 worker, s | x real time | 2 workers, s | faster by |")
+        print("|---|---|---|---|---|")
         for stage in STAGES:
             walls = []
             for workers in (1, 2):

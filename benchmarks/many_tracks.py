@@ -30,7 +30,7 @@ PARAMS = {
 def make_sound(folder: Path, number: int) -> None:
     """Half a second of noise in falling bursts, other for each number."""
     rng = np.random.default_rng(number)
-    sound = rng.standard_normal(RATE // 2) * np.exp(-np.arange(RATE // 2) % 2000 / 500) * 0.2
+    sound = rng.standard_normal(RATE // 2) * np.exp(-(np.arange(RATE // 2) % 2000) / 500) * 0.2
     soundfile.write(folder / f"{number:06d}.wav", sound, RATE, "PCM_16")
 
 
@@ -39,9 +39,11 @@ def timed(checkout: Path, what: str, *command: str) -> None:
     path = str(Path(sys.executable).parent) + os.pathsep + os.environ["PATH"]
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("DVC_", "MELODYGAN_"))}
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-    subprocess.run(
-        command, cwd=checkout, env=environment | {"PATH": path}, check=True, capture_output=True
+    done = subprocess.run(
+        command, cwd=checkout, env=environment | {"PATH": path}, capture_output=True, text=True
     )
+    if done.returncode:
+        sys.exit(done.stdout + done.stderr)
     wall = time.perf_counter() - start
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime

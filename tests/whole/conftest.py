@@ -82,7 +82,8 @@ def make_project(root: Path, params: dict[str, dict[str, object]]) -> Project:
         cwd=ROOT, capture_output=True, text=True, check=True,
     )  # fmt: skip
     for name in filter(None, listed.stdout.split("\0")):
-        if (ROOT / name).is_file():
+        # a run in the working tree may have left its lock, whose outputs are not here
+        if (ROOT / name).is_file() and name != "dvc.lock":
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, root / name)
     project = Project(root)

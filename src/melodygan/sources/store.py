@@ -66,10 +66,10 @@ def workspace(name: str) -> Iterator[Path]:
     """
     folder = store_root() / name
     while True:
-        folder.mkdir(exist_ok=True)
         try:
+            folder.mkdir(exist_ok=True)
             lock = (folder / _LOCK).open("ab")
-        except FileNotFoundError:
+        except (FileExistsError, FileNotFoundError):
             continue  # its last user has just removed it
         fcntl.flock(lock, fcntl.LOCK_EX)
         if _is_current(lock, folder):
@@ -80,7 +80,15 @@ def workspace(name: str) -> Iterator[Path]:
             yield folder
         finally:
             if not contents(folder):
-                shutil.rmtree(folder)
+                _remove(folder)
+
+
+def _remove(folder: Path) -> None:
+    """Remove a workspace whose lock one holds; a folder that the next user has entered stays."""
+    clear(folder)
+    (folder / _LOCK).unlink()
+    with suppress(OSError):  # not empty any more, or removed by that user in turn
+        folder.rmdir()
 
 
 def contents(folder: Path) -> list[Path]:
@@ -107,7 +115,7 @@ def sweep() -> None:
             with (folder / _LOCK).open("ab") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 if _is_current(lock, folder):
-                    shutil.rmtree(folder)
+                    _remove(folder)
         except (BlockingIOError, FileNotFoundError):
             continue  # another process is at work in it, or has just finished
 

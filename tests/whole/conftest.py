@@ -16,11 +16,13 @@ TINY = {
     "runtime": {"device": "cpu", "threads": 1},
     "preprocess": {"shards": 2},
     "vqvae": {"steps": 20, "batch_size": 2, "validate_every": 10, "frames": 128, "channels": 8,
-              "residual_blocks": 1, "codebook_size": 32, "code_dim": 8},
-    "latent_gan": {"steps": 12, "batch_size": 4, "validate_every": 12, "channels": 8},
-    "cyclegan": {"steps": 6, "validate_every": 6, "frames": 64, "width": 4, "blocks": 1},
-    "vocoder": {"steps": 10, "batch_size": 2, "validate_every": 10, "channels": 16, "blocks": 1,
-                "iterations": 4},
+              "residual_blocks": 1, "codebook_size": 32, "code_dim": 8, "sample_every": 10},
+    "latent_gan": {"steps": 12, "batch_size": 4, "validate_every": 12, "sample_every": 12,
+                   "channels": 8},
+    "cyclegan": {"steps": 6, "validate_every": 6, "sample_every": 6, "frames": 64,
+                 "width": 4, "blocks": 1},
+    "vocoder": {"steps": 10, "batch_size": 2, "validate_every": 10, "sample_every": 5,
+                "channels": 16, "blocks": 1, "iterations": 4},
     "generate": {"samples": 12, "tracks": 1, "seconds": 3.0},
 }  # fmt: skip
 SOURCES = "sources:\n  - demo: {tracks: 8, seconds: 6}\n"

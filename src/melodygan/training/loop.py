@@ -100,7 +100,7 @@ class _Run:
         extra = sinks(name, runtime, bool(state.step)) if self.first else []
         # the other processes of a data-parallel run keep the same rows, but write nothing
         self.curves = Curves(folder, state.rows, extra) if self.first else None
-        self.samples = Samples(checkpoints.folder / "samples", folder / "samples", state.step)
+        self.samples = Samples(checkpoints.folder / "samples", folder, state.step)
         self.progress = Progress(name, state, settings.steps, self.first)
         self.saved = self.resumed = time.monotonic()
         self.seconds = state.seconds

@@ -15,6 +15,7 @@ from melodygan.audio.picture import spectrogram_png
 from melodygan.audio.stft import log_mel
 
 Float = NDArray[np.float32]
+_FOLDERS = ("samples", "sounds")
 _ITERATIONS = 16  # of Griffin-Lim: enough to hear what is there, and soon done
 
 
@@ -22,19 +23,21 @@ class Samples:
     """Keeps the files beside the checkpoints, from where they are copied into the stage's output.
 
     DVC deletes outputs before each run, so only from there can a resumed run have them all.
-    kept: that folder. shown: the output. step: the resumed one; what is of later steps goes.
+    kept: that folder. shown: the output, which gets the folders `samples` (pictures alone, as DVC
+    plots want it) and `sounds`. step: the resumed one; what is of later steps goes.
     """
 
     def __init__(self, kept: Path, shown: Path, step: int) -> None:
         self.kept, self.shown = kept, shown
-        for file in kept.glob("step-*"):
+        for file in kept.glob("*/step-*"):
             if int(file.name.split("-")[1]) > step:
                 file.unlink()
         self.publish()
 
     def add(self, step: int, samples: dict[str, Float], audio: MelConfig) -> None:
         """Write step-<step>-<name>.png and .wav of what `Task.samples` gave."""
-        self.kept.mkdir(exist_ok=True)
+        for folder in _FOLDERS:
+            (self.kept / folder).mkdir(parents=True, exist_ok=True)
         for name, sample in samples.items():
             tensor = torch.from_numpy(sample.T.copy())[None]
             if sample.ndim == 1:
@@ -42,16 +45,18 @@ class Samples:
             else:
                 mel = tensor
                 sound = griffin_lim(mel_to_magnitude(mel, audio), audio, _ITERATIONS)
-            stem = self.kept / f"step-{step:07d}-{name}"
-            stem.with_suffix(".png").write_bytes(spectrogram_png(mel[0].T.numpy()))
-            _write_wav(stem.with_suffix(".wav"), sound[0].numpy(), audio.sample_rate)
+            stem = f"step-{step:07d}-{name}"
+            picture = spectrogram_png(mel[0].T.numpy())
+            (self.kept / "samples" / f"{stem}.png").write_bytes(picture)
+            _write_wav(self.kept / "sounds" / f"{stem}.wav", sound[0].numpy(), audio.sample_rate)
         self.publish()
 
     def publish(self) -> None:
         """Copy what is kept into the output."""
-        if self.kept.is_dir():
-            shutil.rmtree(self.shown, ignore_errors=True)
-            shutil.copytree(self.kept, self.shown)
+        for folder in _FOLDERS:
+            if (self.kept / folder).is_dir():
+                shutil.rmtree(self.shown / folder, ignore_errors=True)
+                shutil.copytree(self.kept / folder, self.shown / folder)
 
 
 def _write_wav(path: Path, sound: Float, sample_rate: int) -> None:

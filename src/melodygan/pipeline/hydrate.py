@@ -25,15 +25,14 @@ def write_keys(stage: str, folders: Mapping[str, Path]) -> None:
     write_rows(KEYS / f"{stage}.jsonl", rows)
 
 
-def hydrate(stage: str, missing: Mapping[str, Path], output: Path, restore: Restore) -> int:
-    """Make those `missing` folders (by track) that the last commit has; return how many.
+def hydrate(stage: str, missing: Mapping[str, Path], output: Path, restore: Restore) -> None:
+    """Make those `missing` folders (by track) that the last commit has.
 
     output: the stage's data, as in dvc.yaml. restore: `restore(track, source, folder)` writes into
     `folder` what the work wrote for `track`, out of `source`, a copy of `output`; False if it is
     not there.
     """
     keys = KEYS / f"{stage}.jsonl"
-    done = 0
     with last_commit(stage, keys, next(iter(missing.values())).parent) as get:
         known = {row["track"]: row["key"] for row in read_rows(get(keys))} if get else {}
         wanted = {t: folder for t, folder in missing.items() if known.get(t) == folder.name}
@@ -44,10 +43,8 @@ def hydrate(stage: str, missing: Mapping[str, Path], output: Path, restore: Rest
                 part.mkdir()
                 if restore(track, data, part):
                     part.rename(folder)
-                    done += 1
                 else:
                     shutil.rmtree(part)
-    return done
 
 
 @contextmanager

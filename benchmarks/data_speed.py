@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
+from workspace import write_music
 
 from melodygan.audio.decode import Extent, open_audio
 from melodygan.audio.fingerprint import Fingerprinter
@@ -30,24 +31,8 @@ from melodygan.dataset.preprocess import PreprocessParams
 from melodygan.dataset.scratch import Scratch
 from melodygan.pipeline.params import load
 
-RATE = 44100  # Hz, of the made-up music
 BLOCK = 1 << 16  # samples
 Work = Callable[[], object]
-
-
-def write_music(path: Path, seconds: float) -> None:
-    """Decaying chords over some hiss, in stereo, then a second of rest, every half minute anew."""
-    rng = np.random.default_rng(0)
-    beat = np.arange(RATE // 2) / RATE
-    chords = []
-    for _ in range(58):
-        notes = 110 * 2 ** (rng.integers(0, 36, (4, 1)) / 12)
-        chord = np.sin(2 * np.pi * notes * beat).sum(axis=0) * np.exp(-4 * beat)
-        chords.append(np.outer(chord, [0.15, 0.1]) + rng.normal(0, 3e-3, (len(beat), 2)))
-    half_minute = np.concatenate([*chords, rng.normal(0, 1e-5, (RATE, 2))])
-    with soundfile.SoundFile(path, "w", RATE, 2, "PCM_16") as file:
-        for _ in range(round(seconds / 30)):
-            file.write(half_minute)
 
 
 def cpu_seconds(work: Work, runs: int = 3) -> float:

@@ -7,7 +7,6 @@ prints wall and CPU seconds of `dvc repro data_report` in each situation. Separa
 models would take most of the time.
 """
 
-import os
 import resource
 import subprocess
 import sys
@@ -17,9 +16,8 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
-from ruamel.yaml import YAML
+from workspace import clone, environment, set_params
 
-ROOT = Path(__file__).resolve().parents[1]
 RATE = 16000
 PARAMS = {
     "separate": {"enabled": False},
@@ -36,12 +34,8 @@ def make_sound(folder: Path, number: int) -> None:
 
 def timed(checkout: Path, what: str, *command: str) -> None:
     """Run a command in the checkout and print what it took."""
-    path = str(Path(sys.executable).parent) + os.pathsep + os.environ["PATH"]
-    environment = {k: v for k, v in os.environ.items() if not k.startswith(("DVC_", "MELODYGAN_"))}
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-    done = subprocess.run(
-        command, cwd=checkout, env=environment | {"PATH": path}, capture_output=True, text=True
-    )
+    done = subprocess.run(command, cwd=checkout, env=environment(), capture_output=True, text=True)
     if done.returncode:
         sys.exit(done.stdout + done.stderr)
     wall = time.perf_counter() - start
@@ -55,16 +49,11 @@ def main() -> None:
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
     with tempfile.TemporaryDirectory() as folder:
         checkout, music = Path(folder) / "checkout", Path(folder) / "music/noise"
-        subprocess.run(["git", "clone", "-q", str(ROOT), str(checkout)], check=True)
         music.mkdir(parents=True)
         for number in range(count):
             make_sound(music, number)
-        yaml = YAML()
-        params = yaml.load(checkout / "params.yaml")
-        for group, values in PARAMS.items():
-            params[group].update(values)
-        yaml.dump(params, checkout / "params.yaml")
-        (checkout / "data/sources.yaml").write_text(f"sources:\n  - folder: {music.parent}\n")
+        clone(checkout, music.parent)
+        set_params(checkout, PARAMS)
         repro, lock = ("dvc", "repro", "data_report"), ("melodygan", "lock")
         print(f"| {count:,} tracks | wall s | CPU s |\n|---|---|---|")
         timed(checkout, "lock", *lock)

@@ -1,13 +1,14 @@
-"""How much faster preprocess and features are with two workers than with one.
+"""How much faster the per-track stages are with two workers than with one.
 
     python benchmarks/scaling.py [TRACKS] [MINUTES]
 
-TRACKS (24) songs of MINUTES (3) of stereo at 44.1 kHz, not separated, through the two stages, with
+TRACKS (100) songs of MINUTES (4) of stereo at 44.1 kHz, not separated, through the stages, with
 `runtime.workers` 1 and 2 in turn and an empty side cache each time. Prints wall seconds of each
-stage, start and imports included, and how many times real time that is.
+stage, start and imports included, and how many times real time that is. The first line is the
+ceiling: as many Fourier transforms in one process, then in two at once, whose cores share their
+memory and, on a virtual machine, perhaps more.
 """
 
-import os
 import shutil
 import subprocess
 import sys
@@ -15,65 +16,59 @@ import tempfile
 import time
 from pathlib import Path
 
-import numpy as np
-import soundfile
-from ruamel.yaml import YAML
+from workspace import clone, environment, set_params, write_music
 
-ROOT = Path(__file__).resolve().parents[1]
 STAGES = ("separate", "preprocess", "features")
+PARAMS = {"separate": {"enabled": False}, "preprocess": {"stems": ["mix"]}}
+TRANSFORMS = (
+    "import numpy, scipy.fft; x = numpy.ones((128, 1024), 'f4')\n"
+    "for _ in range(20000): scipy.fft.rfft(x)"
+)
 
 
-def make_song(path: Path, number: int, seconds: float) -> None:
-    """Noisy chords, other ones for each number."""
-    rng = np.random.default_rng(number)
-    samples = np.arange(round(seconds * 44100)) / 44100
-    chord = sum(np.sin(2 * np.pi * hz * samples) for hz in rng.uniform(80, 3000, 5))
-    song = 0.1 * chord * np.exp(-(samples % 0.5) * 3) + 0.02 * rng.standard_normal(len(samples))
-    soundfile.write(path, np.stack([song, 0.8 * song], axis=1), 44100, "PCM_16")
-
-
-def run(checkout: Path, stage: str, workers: int) -> float:
-    """Wall seconds of a stage's script."""
-    yaml = YAML()
-    params = yaml.load(checkout / "params.yaml")
-    params["runtime"]["workers"] = workers
-    params["separate"]["enabled"] = False
-    params["preprocess"]["stems"] = ["mix"]
-    yaml.dump(params, checkout / "params.yaml")
-    environment = {k: v for k, v in os.environ.items() if not k.startswith(("DVC_", "MELODYGAN_"))}
+def seconds_of(command: list[str], folder: Path, copies: int = 1) -> float:
+    """Wall seconds that some copies of a command take at once."""
+    limits = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     start = time.perf_counter()
-    command = [sys.executable, f"stages/{stage}.py"]
-    subprocess.run(command, cwd=checkout, env=environment, check=True, capture_output=True)
+    running = [
+        subprocess.Popen(command, cwd=folder, env=environment() | limits, stdout=subprocess.DEVNULL)
+        for _ in range(copies)
+    ]
+    if any(process.wait() for process in running):
+        sys.exit(f"{' '.join(command)} failed")
     return time.perf_counter() - start
+
+
+def print_row(name: str, audio: float, one: float, two: float) -> None:
+    """A line of the table; `audio`: seconds of it, 0 if there is none."""
+    speed = f"{audio / one:,.0f}" if audio else ""
+    print(f"| {name} | {one:.1f} | {speed} | {two:.1f} | {one / two:.2f} |", flush=True)
 
 
 def main() -> None:
     """Print a Markdown table."""
-    tracks = int(sys.argv[1]) if len(sys.argv) > 1 else 24
-    minutes = float(sys.argv[2]) if len(sys.argv) > 2 else 3.0
+    tracks = int(sys.argv[1]) if len(sys.argv) > 1 else 100
+    minutes = float(sys.argv[2]) if len(sys.argv) > 2 else 4.0
     with tempfile.TemporaryDirectory() as folder:
         checkout, music = Path(folder) / "checkout", Path(folder) / "music/songs"
-        subprocess.run(["git", "clone", "-q", str(ROOT), str(checkout)], check=True)
         music.mkdir(parents=True)
         for number in range(tracks):
-            make_song(music / f"{number}.flac", number, minutes * 60)
-        (checkout / "data/sources.yaml").write_text(f"sources:\n  - folder: {music.parent}\n")
-        program = str(Path(sys.executable).with_name("melodygan"))
-        subprocess.run([program, "lock"], cwd=checkout, check=True, capture_output=True)
-        run(checkout, "download", 1)
+            write_music(music / f"{number}.flac", minutes * 60, number)
+        clone(checkout, music.parent)
+        for command in (["melodygan", "lock"], [sys.executable, "stages/download.py"]):
+            seconds_of(command, checkout)
         print("| stage | 1 worker, s | x real time | 2 workers, s | faster by |")
         print("|---|---|---|---|---|")
+        transforms = [sys.executable, "-c", TRANSFORMS]
+        alone, beside = seconds_of(transforms, checkout), seconds_of(transforms, checkout, copies=2)
+        print_row("Fourier transforms (the ceiling)", 0, 2 * alone, beside)
         for stage in STAGES:
             walls = []
             for workers in (1, 2):
+                set_params(checkout, PARAMS | {"runtime": {"workers": workers}})
                 shutil.rmtree(checkout / f".cache/tracks/{stage}", ignore_errors=True)
-                walls.append(run(checkout, stage, workers))
-            speed = tracks * minutes * 60 / walls[0]
-            print(
-                f"| {stage} | {walls[0]:.1f} | {speed:,.0f} | {walls[1]:.1f} "
-                f"| {walls[0] / walls[1]:.2f} |",
-                flush=True,
-            )
+                walls.append(seconds_of([sys.executable, f"stages/{stage}.py"], checkout))
+            print_row(stage, tracks * minutes * 60, *walls)
 
 
 if __name__ == "__main__":

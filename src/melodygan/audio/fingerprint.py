@@ -8,7 +8,6 @@ second, so that ten frames a second suffice wherever the two recordings begin.
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.fft import next_fast_len, rfft
 
 FRAME_SECONDS = 2048 / 22050
 UNINFORMATIVE = np.uint32(0)  # in place of the bits of a silent or steady frame
@@ -29,6 +28,8 @@ class Fingerprinter:
 
     def __init__(self, rate: int) -> None:
         """rate: Hz of the signal. Raises ValueError below 8 kHz."""
+        from scipy.fft import next_fast_len  # half a second of imports: only where there is work
+
         if rate < LOWEST_RATE:
             raise ValueError(f"a fingerprint needs a sample rate of at least 8000 Hz, not {rate}")
         self._hop = round(FRAME_SECONDS / 2 * rate)  # half a window: Hann windows sum to one
@@ -65,6 +66,8 @@ class Fingerprinter:
 
     def _transform(self) -> NDArray[np.float32]:
         """Band energies of the buffer, (_CHUNK, _BITS + 1)."""
+        from scipy.fft import rfft
+
         windows = np.lib.stride_tricks.sliding_window_view(self._buffer, 2 * self._hop)
         spectrum = rfft(windows[:: self._hop] * self._window, self._size, axis=1)
         spectrum = spectrum[:, self._first : self._first + len(self._bands)]

@@ -2,51 +2,67 @@
 
 import numpy as np
 import soxr
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 SHORTEST = 0.4  # s; one gating block of BS.1770
 _HOPS = 4  # in a gating block, of a tenth of a second each
 _ABSOLUTE_GATE = -70.0  # LUFS
 _RELATIVE_GATE = -10.0  # LU
+_SEGMENT = 8  # hops that are weighted at a time, behind one hop of what was before them
+_SEGMENTS = 8  # transformed at once: always as many, for their number may change the rounding
 _OVERSAMPLING = 4
 _BLOCK = 1 << 16  # samples
-_NOTHING = 1e-30  # filter states below it are denormal soon, and then very slow
 
 
 class LoudnessMeter:
-    """Integrated loudness of one channel, block by block, however it is cut into them."""
+    """Integrated loudness of one channel, block by block, however it is cut into them.
+
+    The K-weighting is done by overlap-save: products of spectra. The filter's response has
+    decayed below single precision after one hop, so a hop of history is all it needs.
+    """
 
     def __init__(self, rate: int) -> None:
+        from scipy.fft import next_fast_len  # half a second of imports: only where there is work
+
         self._hop = rate // 10
-        self._weighting = _k_weighting(rate)
-        self._state = np.zeros((len(self._weighting), 2))
-        self._rest = np.zeros(0, np.float32)
+        self._size = next_fast_len((_SEGMENT + 1) * self._hop, real=True)  # of a transform
+        self._weighting = _k_weighting(rate, self._size)
+        self._rest = np.zeros(self._hop, np.float32)  # a hop of history, and what is not measured
         self._powers: list[NDArray[np.float64]] = []
 
     def add(self, block: NDArray[np.float32]) -> None:
         """Measure the next samples (n,)."""
-        from scipy.signal import sosfilt  # a second of imports: only where there is work
+        samples, step = np.concatenate([self._rest, block]), _SEGMENTS * _SEGMENT * self._hop
+        while len(samples) >= step + self._hop:
+            self._powers.append(self._power(samples))
+            samples = samples[step:]
+        self._rest = samples
 
-        samples = np.concatenate([self._rest, block])
-        whole = len(samples) // self._hop * self._hop
-        self._rest = samples[whole:]
-        if not whole:
-            return
-        weighted, self._state = sosfilt(self._weighting, samples[:whole], zi=self._state)
-        self._state[np.abs(self._state) < _NOTHING] = 0
+    def _power(self, samples: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Weighted mean square of each hop of the first segments, after the hop of history."""
+        from scipy.fft import irfft, rfft
+
+        length, step = (_SEGMENT + 1) * self._hop, _SEGMENT * self._hop
+        segments = sliding_window_view(samples, length)[::step][:_SEGMENTS]
+        spectra = rfft(segments, self._size, axis=1) * self._weighting
+        weighted = irfft(spectra, self._size, axis=1)[:, self._hop : length]
         hops = weighted.reshape(-1, self._hop)
-        self._powers.append(np.einsum("ij,ij->i", hops, hops) / self._hop)
+        return np.einsum("ij,ij->i", hops, hops).astype(np.float64) / self._hop
 
     def loudness(self, gain: float = 1.0) -> float:
         """LUFS of the samples times `gain`; -inf where no gating block is above -70 LUFS.
 
         Raises ValueError for less than 0.4 s, one gating block.
         """
-        hops = np.concatenate([np.zeros(0), *self._powers])
+        left = len(self._rest) // self._hop - 1  # whole hops
+        padding = np.zeros(_SEGMENTS * _SEGMENT * self._hop, np.float32)
+        last = self._power(np.concatenate([self._rest, padding]))[:left]
+        hops = np.concatenate([*self._powers, last])
         if len(hops) < _HOPS:
             raise ValueError(f"loudness needs {SHORTEST} s of audio")
-        power = np.lib.stride_tricks.sliding_window_view(hops, _HOPS).mean(axis=1) * gain**2
-        power = power[power > _power(_ABSOLUTE_GATE)]
+        power = sliding_window_view(hops, _HOPS).mean(axis=1) * gain**2
+        power = power[power > _from_lufs(_ABSOLUTE_GATE)]
         if not len(power):
             return -np.inf
         power = power[power > power.mean() * 10 ** (_RELATIVE_GATE / 10)]
@@ -101,12 +117,12 @@ def normalising_gain(loudness: float, peak: float, target_lufs: float, ceiling_d
     return float(min(10 ** ((target_lufs - loudness) / 20), 10 ** (ceiling_db / 20) / peak))
 
 
-def _power(lufs: float) -> float:
+def _from_lufs(lufs: float) -> float:
     return float(10 ** ((lufs + 0.691) / 10))
 
 
-def _k_weighting(rate: int) -> NDArray[np.float64]:
-    """The two second-order sections of BS.1770 at any rate, as scipy's (2, 6).
+def _k_weighting(rate: int, size: int) -> NDArray[np.complex64]:
+    """The filter of BS.1770 at any rate: its response at the frequencies of an rfft of `size`.
 
     The standard has coefficients for 48 kHz only. They are a high shelf of 4 dB at 1500 Hz and a
     high pass at 38 Hz, here in the form of R. Bristow-Johnson's Audio EQ Cookbook.
@@ -115,17 +131,21 @@ def _k_weighting(rate: int) -> NDArray[np.float64]:
     omega = 2 * np.pi * 1500 / rate
     cosine, alpha = np.cos(omega), np.sin(omega) / np.sqrt(2)
     up, down, side = root + 1, root - 1, 2 * np.sqrt(root) * alpha
-    shelf = [
-        root * (up + down * cosine + side),
-        -2 * root * (down + up * cosine),
-        root * (up + down * cosine - side),
-        up - down * cosine + side,
-        2 * (down - up * cosine),
-        up - down * cosine - side,
-    ]
+    shelf = (
+        [
+            root * (up + down * cosine + side),
+            -2 * root * (down + up * cosine),
+            root * (up + down * cosine - side),
+        ],
+        [up - down * cosine + side, 2 * (down - up * cosine), up - down * cosine - side],
+    )
     omega = 2 * np.pi * 38 / rate
     cosine, alpha = np.cos(omega), np.sin(omega)
     low = (1 + cosine) / 2
-    high_pass = [low, -2 * low, low, 1 + alpha, -2 * cosine, 1 - alpha]
-    sections = np.array([shelf, high_pass])
-    return sections / sections[:, 3:4]
+    high_pass = ([low, -2 * low, low], [1 + alpha, -2 * cosine, 1 - alpha])
+    delay = np.exp(-2j * np.pi * np.arange(size // 2 + 1) / size)  # 1 / z
+    powers = delay[:, None] ** np.arange(3)
+    response = np.ones(len(delay), np.complex128)
+    for numerator, denominator in (shelf, high_pass):
+        response *= (powers @ numerator) / (powers @ denominator)
+    return response.astype(np.complex64)

@@ -4,13 +4,12 @@ Frames with equal bits propose a pair of tracks and an offset; the bit error rat
 overlap decides (Haitsma and Kalker, ISMIR 2002). Looking up is nearly linear in the frames.
 """
 
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from melodygan.audio.fingerprint import UNINFORMATIVE
 
@@ -61,18 +60,31 @@ def duplicate_groups(prints: Sequence[Print]) -> list[list[int]]:
     """
     order = sorted(range(len(prints)), key=lambda track: prints[track].tobytes())
     corpus = _corpus([prints[track] for track in order])
-    links = [
-        (first, second)
+    groups = _connected(
+        (order[first], order[second])
         for first, second, offsets in _candidates(corpus)
         if _same_recording(corpus.track(first), corpus.track(second), offsets)
-    ]
-    ends = np.array(links, np.int64).reshape(-1, 2)
-    graph = coo_array((np.ones(len(ends), bool), tuple(ends.T)), (len(order), len(order)))
-    _, component = connected_components(graph, directed=False)
-    groups: dict[int, list[int]] = {}
-    for member in np.unique(ends).tolist():
-        groups.setdefault(component[member], []).append(order[member])
-    return sorted(sorted(group) for group in groups.values())
+    )
+    return sorted(sorted(group) for group in groups)
+
+
+def _connected(links: Iterable[tuple[int, int]]) -> Iterable[list[int]]:
+    """Connected components of the graph of `links`."""
+    parents: dict[int, int] = {}  # a forest: those of one tree are connected
+
+    def root(member: int) -> int:
+        parent = parents.setdefault(member, member)
+        while parent != member:
+            parents[member] = parents[parent]  # half the way next time
+            member, parent = parents[member], parents[parents[member]]
+        return member
+
+    for first, second in links:
+        parents[root(first)] = root(second)
+    groups = defaultdict(list)
+    for member in list(parents):
+        groups[root(member)].append(member)
+    return groups.values()
 
 
 def _corpus(prints: Sequence[Print]) -> _Corpus:

@@ -13,7 +13,7 @@ from melodygan.audio.features import Pooling, mfcc
 from melodygan.audio.mel import PIECE, MelConfig, log_mel_part
 from melodygan.audio.pcm import from_int16
 from melodygan.dataset.npy import NpyWriter
-from melodygan.dataset.shards import shard_path, write_shard
+from melodygan.dataset.shards import shard_path, write_shards
 from melodygan.pipeline.errors import UserError
 from melodygan.pipeline.files import atomic_dir, read_json, read_rows, write_json, write_rows
 from melodygan.pipeline.params import Range
@@ -215,13 +215,12 @@ def _write_shards(target: Path, rows: Sequence[Row], folders: Sequence[Path]) ->
     index: list[Row] = [
         {key: row[key] for key in ("track", "stem", "label", "split", "shard")} for row in rows
     ]
-    for shard in sorted({row["shard"] for row in rows}):
-        members = [i for i, row in enumerate(rows) if row["shard"] == shard]
-        for kind, start_key, length_key in _KINDS:
-            parts = [folders[i] / f"{kind}.npy" for i in members]
-            spans = write_shard(shard_path(target, kind, shard), parts)
-            for i, (start, length) in zip(members, spans, strict=True):
-                index[i] |= {start_key: start, length_key: length}
+    shards = [row["shard"] for row in rows]
+    for kind, start_key, length_key in _KINDS:
+        parts = [folder / f"{kind}.npy" for folder in folders]
+        spans = write_shards(target, kind, shards, parts)
+        for row, (start, length) in zip(index, spans, strict=True):
+            row |= {start_key: start, length_key: length}
     return index
 
 

@@ -19,7 +19,7 @@ from melodygan.dataset.clean import (
 )
 from melodygan.dataset.npy import NpyWriter
 from melodygan.dataset.recordings import PRINT, SAME, same_recordings
-from melodygan.dataset.shards import shard_of, shard_path, write_shard
+from melodygan.dataset.shards import shard_of, shard_path, write_shards
 from melodygan.dataset.split import SPLITS, split_of
 from melodygan.pipeline.errors import UserError
 from melodygan.pipeline.files import (
@@ -188,14 +188,17 @@ def _accepted_rows(row: Row, result: Row, params: PreprocessParams) -> list[Row]
 
 def _write_shards(target: Path, rows: Sequence[Row], folders: dict[str, Path]) -> None:
     """Write the samples of all rows, in order, and note in each row where they start."""
-    for shard in sorted({row["shard"] for row in rows}):
-        members = [row for row in rows if row["shard"] == shard]
-        parts = [folders[row["track"]] / f"{row['stem']}.npy" for row in members]
-        spans = write_shard(shard_path(target, "audio", shard), parts)
-        prints = [folders[row["track"]] / PRINT for row in members]
-        print_spans = write_shard(shard_path(target, "print", shard), prints)
-        for row, (start, _), (print_start, frames) in zip(members, spans, print_spans, strict=True):
-            row |= {"start": start, "print_start": print_start, "print_frames": frames}
+    shards = [row["shard"] for row in rows]
+    samples = [folders[row["track"]] / f"{row['stem']}.npy" for row in rows]
+    prints = [folders[row["track"]] / PRINT for row in rows]
+    places = zip(
+        rows,
+        write_shards(target, "audio", shards, samples),
+        write_shards(target, "print", shards, prints),
+        strict=True,
+    )
+    for row, (start, _), (print_start, frames) in places:
+        row |= {"start": start, "print_start": print_start, "print_frames": frames}
 
 
 def restore_clean(rows: Sequence[Row], source: Path, folder: Path) -> bool:

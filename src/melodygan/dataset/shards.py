@@ -7,21 +7,42 @@ cache or a remote stores the others no second time.
 import math
 import os
 import shutil
+from collections import defaultdict
 from collections.abc import Sequence
 from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
 
-from melodygan.pipeline.packing import shard_of
+from melodygan.pipeline.packing import shard_of, side_by_side
 
-__all__ = ["shard_of", "shard_path", "write_shard"]
+__all__ = ["shard_of", "shard_path", "write_shards"]
 _BLOCK = 1 << 20  # bytes
 
 
 def shard_path(folder: Path, kind: str, shard: int) -> Path:
     """The file of one shard: `folder/kind-03.npy`."""
     return folder / f"{kind}-{shard:02d}.npy"
+
+
+def write_shards(
+    folder: Path, kind: str, shards: Sequence[int], parts: Sequence[Path]
+) -> list[tuple[int, int]]:
+    """Join .npy files into the shards of one kind; returns (first row, rows) of each in its shard.
+
+    shards: the number of each part's shard. parts: in the order in which a shard shall have them.
+    """
+    members: dict[int, list[int]] = defaultdict(list)
+    for index, shard in enumerate(shards):
+        members[shard].append(index)
+    calls = [
+        (shard_path(folder, kind, shard), [parts[index] for index in indices])
+        for shard, indices in members.items()
+    ]
+    places: dict[int, tuple[int, int]] = {}
+    for indices, spans in zip(members.values(), side_by_side(write_shard, calls), strict=True):
+        places.update(zip(indices, spans, strict=True))
+    return [places[index] for index in range(len(parts))]
 
 
 def write_shard(path: Path, parts: Sequence[Path]) -> list[tuple[int, int]]:

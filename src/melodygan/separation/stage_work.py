@@ -25,7 +25,7 @@ from melodygan.pipeline.files import (
     write_json,
     write_rows,
 )
-from melodygan.pipeline.packing import pack, shard_of
+from melodygan.pipeline.packing import pack, shard_of, side_by_side
 from melodygan.pipeline.params import Range
 from melodygan.pipeline.tracks import Job, map_tracks
 from melodygan.separation.model_folder import fingerprint, provide
@@ -94,8 +94,11 @@ def _pack_stems(rows: list[Row], folders: dict[str, Path], shards: int, target: 
                 for stem, place in kept["stems"].items()
             ]
         index.append(kept | result)
-    for shard, entries in members.items():
-        extents = pack(_shard(target, shard), [(place["name"], path) for place, path in entries])
+    calls = [
+        (_shard(target, shard), [(place["name"], path) for place, path in entries])
+        for shard, entries in members.items()
+    ]
+    for entries, extents in zip(members.values(), side_by_side(pack, calls), strict=True):
         for (place, _), (offset, size) in zip(entries, extents, strict=True):
             place |= {"offset": offset, "bytes": size}
     return index

@@ -1,16 +1,13 @@
 """Speed and memory of what happens to a separated track: from FLAC to features.
 
     OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python benchmarks/data_speed.py [FILE ...]
-    OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python benchmarks/data_speed.py --hours 10
 
 Without files: ten minutes of stereo at 44.1 kHz, 16 bit, made up and always the same; settings
 from params.yaml. CPU seconds of one thread, the best of three runs, because other work on the
-machine only ever slows one down. With --hours: one run over a file of that length (1 GB of disk
-in the temporary folder for every hour), and the most memory that the process took for it.
+machine only ever slows one down.
 """
 
-import argparse
-import resource
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -35,10 +32,10 @@ BLOCK = 1 << 16  # samples
 Work = Callable[[], object]
 
 
-def cpu_seconds(work: Work, runs: int = 3) -> float:
-    """Least CPU time of some runs of `work`."""
+def cpu_seconds(work: Work) -> float:
+    """Least CPU time of three runs of `work`."""
     times = []
-    for _ in range(runs):
+    for _ in range(3):
         start = time.process_time()
         work()
         times.append(time.process_time() - start)
@@ -81,20 +78,16 @@ def parts_of(path: Path, folder: Path, settings: CleanSettings) -> dict[str, Wor
     }
 
 
-def measure(path: Path, folder: Path, runs: int, settings: CleanSettings) -> None:
+def measure(path: Path, folder: Path, settings: CleanSettings) -> None:
     """Print CPU seconds and x real time of the whole way from the FLAC to the features."""
     config, params = load(MelConfig, "audio"), load(FeaturesParams, "features")
     seconds = soundfile.info(str(path)).duration
     files, stems = {"mix": Extent(path)}, {"mix": "mix"}
-    rows: dict[str, float] = {}
-    if runs > 1:
-        rows |= {
-            name: cpu_seconds(work, runs) for name, work in parts_of(path, folder, settings).items()
-        }
-    cleaning = cpu_seconds(lambda: clean_track(folder, files, stems, 0.0, settings), runs)
+    rows = {name: cpu_seconds(work) for name, work in parts_of(path, folder, settings).items()}
+    cleaning = cpu_seconds(lambda: clean_track(folder, files, stems, 0.0, settings))
     clean = folder / "mix.npy"
     samples = len(np.load(clean, mmap_mode="r"))
-    features = cpu_seconds(lambda: track_features(folder, clean, 0, samples, config, params), runs)
+    features = cpu_seconds(lambda: track_features(folder, clean, 0, samples, config, params))
     rows |= {"cleaning, all of it": cleaning, "features": features, "total": cleaning + features}
     print(f"{path.name}: {seconds:.0f} s")
     for name, spent in rows.items():
@@ -103,19 +96,14 @@ def measure(path: Path, folder: Path, runs: int, settings: CleanSettings) -> Non
 
 def main() -> None:
     """Measure the files, or made-up music."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("files", nargs="*", type=Path)
-    parser.add_argument("--hours", type=float)
-    arguments = parser.parse_args()
     settings = load(PreprocessParams, "preprocess").settings(load(MelConfig, "audio").sample_rate)
     with tempfile.TemporaryDirectory() as name:
         folder, made = Path(name), Path(name) / "made-up.flac"
-        if not arguments.files:
-            write_music(made, 3600 * arguments.hours if arguments.hours else 600)
-        for path in arguments.files or [made]:
-            measure(path, folder, 1 if arguments.hours else 3, settings)
-    if arguments.hours:
-        print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
+        files = [Path(name) for name in sys.argv[1:]]
+        if not files:
+            write_music(made, 600)
+        for path in files or [made]:
+            measure(path, folder, settings)
 
 
 if __name__ == "__main__":

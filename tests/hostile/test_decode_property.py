@@ -44,7 +44,10 @@ def outcome(source: Path | Extent, start: float | None, end: float | None) -> Au
 
 
 def check(folder: Path, name: str, data: bytes, part: tuple[float | None, float | None]) -> None:
-    """Decode `data` as a file and as a member of a pack between others: one and the same result."""
+    """Decode `data` as a file and as a member of a pack between others: the same samples or none.
+
+    Why there are none, FFmpeg may say in other words: it gets the bytes in other portions.
+    """
     path = folder / name
     path.write_bytes(data)
     alone = outcome(path, *part)
@@ -56,7 +59,8 @@ def check(folder: Path, name: str, data: bytes, part: tuple[float | None, float 
     path.write_bytes(around + data + around)
     packed = outcome(Extent(path, len(around), len(data)), *part)
     assert type(packed) is type(alone)
-    np.testing.assert_array_equal(packed, alone)
+    if not isinstance(alone, str):
+        np.testing.assert_array_equal(packed, alone)
 
 
 seconds = st.none() | st.floats(0, 2)

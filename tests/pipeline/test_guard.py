@@ -113,6 +113,23 @@ def test_imports_of_worker_processes_count(project: Project) -> None:
     assert "imported src/other/hidden.py outside its deps" in result.stderr
 
 
+def test_of_a_group_only_the_declared_parameters_count(project: Project) -> None:
+    dvc_yaml = (project.root / "dvc.yaml").read_text()
+    project.write("dvc.yaml", dvc_yaml.replace("params: [toy]", "params: [toy.factor]"))
+    edit = (
+        "p = Path('params.yaml')\n"
+        "p.write_text(p.read_text().replace('{old}', '{new}'))\n"
+        "Path('out').write_text('x')"
+    )
+    params = (project.root / "params.yaml").read_text()
+    project.write("params.yaml", params.replace("{factor: 2}", "{factor: 2, speed: 1}"))
+    project.main(edit.format(old="speed: 1", new="speed: 2"))
+    assert project.python("stages/toy.py").returncode == 0
+    project.main(edit.format(old="factor: 2", new="factor: 3"))
+    result = project.python("stages/toy.py")
+    assert result.returncode == 1 and "toy.factor in params.yaml changed" in result.stderr
+
+
 def test_an_experiment_runs_the_code_of_its_own_checkout(project: Project) -> None:
     """As with an editable install, the main checkout's src is on the path of every process."""
     project.environment["PYTHONPATH"] = str(project.root / "src")

@@ -17,6 +17,7 @@ import subprocess
 import sys
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -34,8 +35,9 @@ class Lost(Exception):
 class Spec:
     """What a child is started for.
 
-    root: the checkout. code: file -> SHA-256 of all code that a result may depend on.
-    work: module and name of the function. seconds: what a track may take; 0 = for ever.
+    root: the checkout. code: file -> SHA-256 of all code that a result may depend on; empty for
+    results that are not kept. work: module and name of the function. seconds: what a track may
+    take; 0 = for ever.
     """
 
     root: str
@@ -70,8 +72,13 @@ class Child:
         if not self._ready:
             self._answer(0)  # its imports are not the track's time
             self._ready = True
-        self._pipe.send((folder, arguments))
+        with suppress(OSError):  # where nobody listens there is no answer either
+            self._pipe.send((folder, arguments))
         return self._answer(self.spec.seconds)
+
+    def alive(self) -> bool:
+        """Whether the process still runs: it ends with the thread that started it."""
+        return self._process.poll() is None
 
     def _answer(self, seconds: float) -> set[str]:
         try:
@@ -162,7 +169,8 @@ def _once(
     try:
         function(temporary, *pickle.loads(arguments))
         loaded = loaded_files()
-        if unknown := sorted(loaded - {file for file, _ in code}):
+        unknown = sorted(loaded - {file for file, _ in code})
+        if code and unknown:
             raise UserError(
                 f"imported {', '.join(unknown)} outside its deps: add the folder to the stage's "
                 "deps in dvc.yaml (if it is there, import it by a plain import statement)"
@@ -215,7 +223,9 @@ _idle: dict[Spec, list[Child]] = {}  # list.pop and append are atomic, so thread
 
 def _take(spec: Spec) -> Child:
     try:
-        return _idle[spec].pop()
+        while not (child := _idle[spec].pop()).alive():
+            child.close()
+        return child
     except (KeyError, IndexError):
         return Child(spec)
 

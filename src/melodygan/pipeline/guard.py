@@ -38,19 +38,26 @@ def code_dependencies(stage: str) -> list[Path]:
 
 
 def input_values(stage: str) -> dict[str, Any]:
-    """What else a user may edit while `stage` runs: its parameter groups and single input files.
+    """What else a user may edit while `stage` runs: its parameters and single input files.
 
     Folders of data are left out: only other stages write them, and DVC runs one stage at a time.
     """
     table = stage_table(stage)
-    groups = {key.split(".")[0] for key in table.get("params", [])}
-    params = read_params() if groups else {}
+    keys = table.get("params", [])
+    params = read_params() if keys else {}
     files = [Path(dep) for dep in table.get("deps", [])]
-    return {f"{group} in params.yaml": params.get(group) for group in groups} | {
+    return {f"{key} in params.yaml": _value(params, key) for key in keys} | {
         file.as_posix(): sha256_file(file)
         for file in files
         if file.parts[0] not in CODE_FOLDERS and file.is_file()
     }
+
+
+def _value(params: Any, key: str) -> Any:
+    """The value at a path like `download.on_drift`; None where there is none."""
+    for name in key.split("."):
+        params = params.get(name) if isinstance(params, dict) else None
+    return params
 
 
 def hash_code(paths: Iterable[Path]) -> dict[str, str]:

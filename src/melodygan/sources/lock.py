@@ -13,7 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from melodygan.audio.decode import AudioError, probe
+from melodygan.audio.decode import AudioError
 from melodygan.pipeline.errors import UserError
 from melodygan.pipeline.files import sha256_file
 from melodygan.pipeline.params import load
@@ -28,8 +28,10 @@ from melodygan.sources.config import (
 )
 from melodygan.sources.folder import Found, list_files
 from melodygan.sources.journal import Journal
+from melodygan.sources.known import KnownFiles
 from melodygan.sources.lockfile import Identity, Lock, LockedTrack, identity, read_lock, write_lock
 from melodygan.sources.naming import clean, extension, track_id
+from melodygan.sources.probing import duration
 from melodygan.sources.remote import Entry, fetch, list_entries, too_long
 from melodygan.sources.store import room, sweep
 from melodygan.sources.transfers import DownloadParams, say, side_by_side, together
@@ -88,6 +90,7 @@ def lock(
         resolver.report_copies()
         write_lock(lock_file, Lock(sources_digest(entries), resolver.next_ordinal, resolver.tracks))
     resolver.journal.close()
+    resolver.known.write()
     return resolver.summary()
 
 
@@ -119,6 +122,7 @@ class _Resolver:
         self.offered = 0  # tracks, counting those listed a second time
         self.left_out = 0
         self.journal = Journal()
+        self.known = KnownFiles()
         self.claims: dict[Identity, threading.Lock] = {}
         self.outcomes: deque[list[LockedTrack | UserError] | UserError] = deque()
 
@@ -194,10 +198,11 @@ class _Resolver:
 
     def _file(self, source: FolderSource, found: Found) -> LockedTrack:
         path = (Path(source.folder) / found.relative).as_posix()
-        try:
-            duration = probe(found.path)
-        except AudioError:
-            duration = None  # preprocessing rejects it, with this reason in its report
+        state = found.path.stat()
+        facts = self.known.facts(found.path, state)
+        if facts is None:
+            facts = _look_at(found.path) | {"bytes": state.st_size}
+            self.known.note(found.path, state, facts)
         return LockedTrack(
             track=track_id(Path(path).stem, identity("folder", path)),
             kind="folder",
@@ -206,12 +211,10 @@ class _Resolver:
             title=clean(Path(path).stem),
             path=path,
             suffix=extension(path),
-            sha256=sha256_file(found.path),
-            bytes=found.path.stat().st_size,
-            duration=duration,
             licence=source.licence,
             start=source.start,
             end=source.end,
+            **facts,
         )
 
     def _entries(self, source: UrlSource) -> list[Entry]:
@@ -303,3 +306,12 @@ class _Resolver:
 
 def _access(source: UrlSource) -> Access:
     return Access(bool(source.allow_private), source.extractors)
+
+
+def _look_at(file: Path) -> dict[str, Any]:
+    """Hash and length of a local file."""
+    try:
+        seconds = duration(file)
+    except AudioError:
+        seconds = None  # preprocessing rejects it, with this reason in its report
+    return {"sha256": sha256_file(file), "duration": seconds}

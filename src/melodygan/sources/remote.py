@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from melodygan.audio.decode import AudioError, decode, probe
+from melodygan.audio.decode import AudioError
 from melodygan.sources.config import address_complaint
 from melodygan.sources.naming import clean, extension
+from melodygan.sources.probing import checked_duration
 from melodygan.sources.store import clear, get, put, workspace
 from melodygan.sources.transport import can_resume
 from melodygan.sources.ytdlp import Access, FetchError, Patience, call
 
 T = TypeVar("T")
-_FULL_CHECK = 1200.0  # s; decoding much more at once would need gigabytes
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Fetched:
-    """Bytes in the store. seconds: measured where the file is short enough to be decoded whole."""
+    """Bytes in the store. seconds: measured by decoding them."""
 
     path: Path
     sha256: str
@@ -229,21 +229,18 @@ def too_long(seconds: float, max_minutes: float) -> str:
 
 def _check(url: str, file: Path, max_minutes: float | None) -> float:
     """Seconds of a downloaded file. Raises FetchError when it does not decode or is too long."""
+    most = max_minutes * 60 if max_minutes else None
     try:
-        seconds = probe(file)
-        if max_minutes and seconds > max_minutes * 60:
-            raise FetchError(url, too_long(seconds, max_minutes), permanent=True)
-        if seconds > _FULL_CHECK:
-            decode(file, end=1.0)
-            return seconds
-        audio, rate = decode(file)
+        seconds = checked_duration(file, most)
     except AudioError as error:
         with file.open("rb") as stream:
             head = stream.read(512).lstrip().lower()
         page = head.startswith((b"<!doctype html", b"<html"))
         reason = "a web page instead of audio" if page else error.reason
         raise FetchError(url, f"the server sent {reason}" if page else reason) from None
-    return len(audio) / rate
+    if most and seconds > most:
+        raise FetchError(url, too_long(seconds, most / 60), permanent=True)
+    return seconds
 
 
 def _entry(url: str, item: str | None, info: dict[str, Any]) -> Entry:

@@ -2,6 +2,7 @@
 
 import tracemalloc
 from collections import Counter
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from melodygan.dataset.npy import write_header
 from melodygan.dataset.shards import shard_of, shard_path, write_shard
 
 
@@ -37,6 +39,16 @@ def test_a_long_part_is_copied_without_being_loaded(tmp_path: Path) -> None:
     assert peak < 4e6
     joined = np.load(tmp_path / "shard.npy", mmap_mode="r")
     np.testing.assert_array_equal(joined[10_000_000:], np.load(part))
+
+
+@given(st.integers(0, 2**62), st.integers(0, 2**62))
+def test_the_header_is_as_long_for_any_number_of_rows(rows: int, others: int) -> None:
+    sizes = set()
+    for shape in ((rows, 128), (others, 128)):
+        file = BytesIO()
+        write_header(file, shape, np.dtype(np.float32))
+        sizes.add(len(file.getvalue()))
+    assert len(sizes) == 1
 
 
 @settings(deadline=None)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, BinaryIO, Self
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -18,12 +18,7 @@ class NpyWriter:
         self._path, self._shape, self._dtype = path, shape, np.dtype(dtype)
         self._rows = 0
         self._file = path.open("wb")
-        header = {
-            "descr": np.lib.format.dtype_to_descr(self._dtype),
-            "fortran_order": False,
-            "shape": shape,
-        }
-        np.lib.format.write_array_header_1_0(self._file, header)
+        write_header(self._file, shape, self._dtype)
 
     def append(self, block: NDArray[np.generic]) -> None:
         """Write the next rows. Raises ValueError for another type or shape than the file's."""
@@ -51,3 +46,17 @@ class NpyWriter:
             self.close()
         else:
             self._file.close()  # the exception says more than the missing rows
+
+
+def write_header(file: BinaryIO, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+    """What comes before the data; equally long for any length of the first axis."""
+    descr = np.lib.format.dtype_to_descr(dtype)
+    header = {"descr": descr, "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(file, header)
+
+
+def read_header(file: BinaryIO) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """Shape and type of what `write_header` wrote; leaves the file at the data."""
+    np.lib.format.read_magic(file)
+    shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+    return shape, dtype

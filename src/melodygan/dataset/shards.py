@@ -4,16 +4,13 @@ Tracks are spread over shards by a hash of their id, so one new track changes on
 cache or a remote stores the others no second time.
 """
 
-import math
-import os
 import shutil
 from collections import defaultdict
 from collections.abc import Sequence
 from itertools import accumulate
 from pathlib import Path
 
-import numpy as np
-
+from melodygan.dataset.npy import read_header, write_header
 from melodygan.pipeline.packing import shard_of, side_by_side
 
 __all__ = ["shard_of", "shard_path", "write_shards"]
@@ -48,20 +45,19 @@ def write_shards(
 def write_shard(path: Path, parts: Sequence[Path]) -> list[tuple[int, int]]:
     """Join .npy files along their first axis into one; returns (first row, rows) of each part.
 
-    parts: at least one file; all of one type and of one shape but for the first axis. Only one
-    is open at a time, for there may be more than a process can open. Plain writes, since a full
-    disk ends a memory map with a signal instead of an error.
+    parts: at least one file; all of one type and of one shape but for the first axis. Each is
+    opened once and closed again, for there may be more than a process can open. Plain writes,
+    since a full disk ends a memory map with a signal instead of an error.
     """
-    lengths = [len(np.load(part, mmap_mode="r")) for part in parts]
-    like = np.load(parts[0], mmap_mode="r")
-    header = np.lib.format.header_data_from_array_1_0(like)
-    row = like.itemsize * math.prod(like.shape[1:])  # bytes
+    lengths: list[int] = []
     with path.open("wb") as file:
-        header["shape"] = (sum(lengths), *like.shape[1:])
-        np.lib.format.write_array_header_1_0(file, header)
-        for part, length in zip(parts, lengths, strict=True):
+        for part in parts:
             with part.open("rb") as source:
-                # the data are the last bytes of a .npy file
-                source.seek(-length * row, os.SEEK_END)
+                shape, dtype = read_header(source)
+                if not lengths:
+                    write_header(file, shape, dtype)  # to be corrected: the sum is not yet known
                 shutil.copyfileobj(source, file, _BLOCK)
+            lengths.append(shape[0])
+        file.seek(0)
+        write_header(file, (sum(lengths), *shape[1:]), dtype)
     return list(zip(accumulate(lengths[:-1], initial=0), lengths, strict=True))

@@ -13,7 +13,7 @@ from melodygan.audio.features import Pooling, mfcc
 from melodygan.audio.mel import PIECE, MelConfig, log_mel_part
 from melodygan.audio.pcm import from_int16
 from melodygan.dataset.npy import NpyWriter
-from melodygan.dataset.shards import shard_path, write_shards
+from melodygan.dataset.shards import pieces, shard_path, write_shards
 from melodygan.pipeline.errors import UserError
 from melodygan.pipeline.files import atomic_dir, read_json, read_rows, write_json, write_rows
 from melodygan.pipeline.params import Range
@@ -79,10 +79,7 @@ def restore_features(row: Row, source: Path, folder: Path) -> None:
         start, length = row[start_key], row[length_key]
         shape = np.load(shard, mmap_mode="r").shape
         with NpyWriter(folder / f"{kind}.npy", (length, *shape[1:])) as file:
-            for first in range(start, start + length, PIECE):
-                # mapped anew each time, which frees the pages of the piece before
-                mapped = np.load(shard, mmap_mode="r")
-                piece = mapped[first : min(first + PIECE, start + length)]
+            for piece in pieces(shard, start, length, PIECE):
                 file.append(piece)
                 if kind == "mel":
                     sums.add(piece)

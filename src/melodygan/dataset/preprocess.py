@@ -19,7 +19,7 @@ from melodygan.dataset.clean import (
 )
 from melodygan.dataset.npy import NpyWriter
 from melodygan.dataset.recordings import PRINT, SAME, same_recordings
-from melodygan.dataset.shards import shard_of, shard_path, write_shards
+from melodygan.dataset.shards import pieces, shard_of, shard_path, write_shards
 from melodygan.dataset.split import SPLITS, split_of
 from melodygan.pipeline.errors import UserError
 from melodygan.pipeline.files import (
@@ -221,11 +221,10 @@ def restore_clean(rows: Sequence[Row], source: Path, folder: Path) -> bool:
 
 
 def _cut_out(source: Path, kind: str, row: Row, start: str, length: int, path: Path) -> None:
-    shard, end = shard_path(source, kind, row["shard"]), row[start] + length
+    shard = shard_path(source, kind, row["shard"])
     with NpyWriter(path, (length,), np.load(shard, mmap_mode="r").dtype) as file:
-        for first in range(row[start], end, _PIECE):
-            # mapped anew each time, which frees the pages of the piece before
-            file.append(np.load(shard, mmap_mode="r")[first : min(first + _PIECE, end)])
+        for piece in pieces(shard, row[start], length, _PIECE):
+            file.append(piece)
 
 
 @lru_cache(maxsize=1)

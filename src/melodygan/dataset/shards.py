@@ -6,14 +6,18 @@ cache or a remote stores the others no second time.
 
 import shutil
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import accumulate
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from melodygan.dataset.npy import read_header, write_header
 from melodygan.pipeline.packing import shard_of, side_by_side
 
-__all__ = ["shard_of", "shard_path", "write_shards"]
+__all__ = ["pieces", "shard_of", "shard_path", "write_shards"]
 _BLOCK = 1 << 20  # bytes
 
 
@@ -61,3 +65,11 @@ def write_shard(path: Path, parts: Sequence[Path]) -> list[tuple[int, int]]:
         file.seek(0)
         write_header(file, (sum(lengths), *shape[1:]), dtype)
     return list(zip(accumulate(lengths[:-1], initial=0), lengths, strict=True))
+
+
+def pieces(shard: Path, start: int, length: int, size: int) -> Iterator[NDArray[Any]]:
+    """`length` rows of a shard from row `start` on, at most `size` at a time."""
+    end = start + length
+    for first in range(start, end, size):
+        # mapped anew each time, which frees the pages of the piece before
+        yield np.load(shard, mmap_mode="r")[first : min(first + size, end)]

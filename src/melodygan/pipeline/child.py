@@ -31,6 +31,10 @@ class Lost(Exception):
     """A child that ended or was stopped before it had an answer; says why."""
 
 
+class Late(Lost):
+    """One that was given its time."""
+
+
 @dataclass(frozen=True)
 class Spec:
     """What a child is started for.
@@ -83,7 +87,7 @@ class Child:
     def _answer(self, seconds: float) -> set[str]:
         try:
             if not self._pipe.poll(seconds or None):
-                raise Lost(f"took longer than {seconds:g} s")
+                raise Late(f"took longer than {seconds:g} s")
             kind, value = self._pipe.recv()
         except (EOFError, OSError):
             raise Lost(f"crashed its process ({_end(self._process)})") from None
@@ -196,8 +200,8 @@ def _require_code(code: tuple[tuple[str, str], ...]) -> None:
         raise UserError(f"{', '.join(changed)} changed while the stage ran: run `dvc repro` again")
 
 
-def call(spec: Spec, folder: str, arguments: bytes) -> set[str] | str:
-    """Do one track in an idle or a new child; the reason in words if two children were lost.
+def call(spec: Spec, folder: str, arguments: bytes) -> set[str] | Lost:
+    """Do one track in an idle or a new child; Lost, not raised, if that took two children along.
 
     A crash may be the machine's fault (memory, a colleague's kill), so it gets a second try.
     """
@@ -207,8 +211,8 @@ def call(spec: Spec, folder: str, arguments: bytes) -> set[str] | str:
             files = child.do(folder, arguments)
         except Lost as lost:
             child.close(folder)
-            if last or "longer" in str(lost):
-                return str(lost)
+            if last or isinstance(lost, Late):
+                return lost
         except BaseException:
             child.close(folder)
             raise

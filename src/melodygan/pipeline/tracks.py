@@ -18,7 +18,7 @@ import joblib
 from tqdm import tqdm
 
 from melodygan.pipeline.backend import parallel
-from melodygan.pipeline.child import Spec, call
+from melodygan.pipeline.child import Late, Lost, Spec, call
 from melodygan.pipeline.closure import closure
 from melodygan.pipeline.errors import UserError
 from melodygan.pipeline.files import digest
@@ -83,7 +83,7 @@ def map_tracks(
     failed: dict[Path, Path] = {}
     with parallel(runtime, len(tasks)) as run:
         for place, track, answer in _progress(stage.name, run(tasks), len(tasks), len(jobs)):
-            if isinstance(answer, str):
+            if isinstance(answer, Lost):
                 failed[Path(place)] = _failed(Path(place), track, answer, stage, reject)
             else:
                 stage.guard.add(answer)
@@ -106,7 +106,7 @@ def _code_of(stage: Stage, work: Work) -> dict[str, str]:
     }
 
 
-def _do(spec: Spec, folder: str, track: str, arguments: bytes) -> tuple[str, str, set[str] | str]:
+def _do(spec: Spec, folder: str, track: str, arguments: bytes) -> tuple[str, str, set[str] | Lost]:
     """Runs in a thread of the stage or in a Dask worker."""
     return folder, track, call(spec, folder, arguments)
 
@@ -114,10 +114,11 @@ def _do(spec: Spec, folder: str, track: str, arguments: bytes) -> tuple[str, str
 def _failed(
     folder: Path,
     track: str,
-    reason: str,
+    lost: Lost,
     stage: Stage,
     reject: Callable[[Path, str], None] | None,
 ) -> Path:
+    reason = f"{lost} (runtime.track_seconds)" if isinstance(lost, Late) else str(lost)
     if reject is None:
         raise UserError(f"track {track} {reason}: run `dvc repro` again, or remove the track")
     print(f"{stage.name}: track {track} {reason}", flush=True)
@@ -128,7 +129,7 @@ def _failed(
     return place
 
 
-Answer = tuple[str, str, set[str] | str]
+Answer = tuple[str, str, set[str] | Lost]
 
 
 def _progress(name: str, results: Iterator[Answer], todo: int, total: int) -> Iterator[Answer]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import melodygan
 from melodygan.audio.decode import AudioError, open_audio, probe
-from melodygan.pipeline.child import Spec, call
+from melodygan.pipeline.child import Lost, Spec, call
 from melodygan.pipeline.files import read_json
 
 _SECONDS = 600.0  # for one file; to decode a day of music takes a few minutes
@@ -37,8 +37,8 @@ def _ask(file: Path, decode: bool) -> float:
     spec = Spec(root, code=(), work=(__name__, look.__name__), seconds=_SECONDS)
     with tempfile.TemporaryDirectory() as name:
         answer = call(spec, f"{name}/answer", pickle.dumps((file.absolute(), decode)))
-        if isinstance(answer, str):
-            raise AudioError(file.name, answer)
+        if isinstance(answer, Lost):
+            raise AudioError(file.name, str(answer))
         result = read_json(Path(name) / "answer" / _RESULT)
     if "rejected" in result:
         raise AudioError(file.name, result["rejected"])

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from melodygan.pipeline.errors import UserError
+from melodygan.pipeline.errors import UserError, mendable
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -21,8 +21,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not Path("params.yaml").is_file():
             raise UserError("no params.yaml here: run this in the repository's root folder")
         status: int = options.run(options)
-    except UserError as error:
-        print(f"melodygan: {error}", file=sys.stderr)
+    except (UserError, OSError) as error:
+        line = mendable(error) if isinstance(error, OSError) else error
+        if line is None:
+            raise
+        print(f"melodygan: {line}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130  # as a shell reports an interrupt

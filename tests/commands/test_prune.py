@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from melodygan.commands.prune import prune
+from melodygan.pipeline.usage import shared
 
 DAY = 86400
 FOREVER = 1000 * DAY
@@ -67,9 +68,12 @@ def test_results_unused_for_too_long_go_even_where_there_is_room() -> None:
 def test_results_of_a_running_stage_stay(root: Path) -> None:
     needed = make(".cache/tracks/features/a", 5 * DAY)
     other = make(".cache/tracks/separate/b", 5 * DAY)
-    with process(root, DVC_ROOT=str(root), DVC_STAGE="features"):
+    stale = make(".cache/tracks/features/x.123.tmp", 5 * DAY)  # of a track that takes days
+    with shared(root / ".cache/tracks/features"):
         prune(0, 0)
-    assert (needed.exists(), other.exists()) == (True, False)
+    assert (needed.exists(), stale.exists(), other.exists()) == (True, True, False)
+    prune(0, 0)
+    assert not needed.exists() and not stale.exists()
 
 
 def test_temporary_folders_go_only_when_a_day_old() -> None:

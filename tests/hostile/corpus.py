@@ -156,6 +156,9 @@ def _unusable() -> Iterator[tuple[str, bytes, str]]:
             broken = sound.copy()
             broken[place] = value
             yield f"odd/{name}-{where}.wav", wav_float(broken, 8000), "not finite"
+    low, high = (encode_av(tune(70, 4.0, r, 1), r, "adts", "aac") for r in (22050, 44100))
+    yield "odd/faster-from-the-middle.aac", low + high, "change on the way"
+    yield "odd/slower-from-the-middle.aac", high + low, "change on the way"
     silence = np.zeros((8000, 2))
     yield "odd/empty.wav", b"", "not decodable"
     yield "odd/no-samples.wav", wav(b""), "no samples"

@@ -26,6 +26,8 @@ from melodygan.pipeline.tracks import Job, map_tracks
 from band.work import work
 
 def restore(track, source, folder):
+    if track == "copy":  # as preprocess leaves a second copy out
+        return False
     (folder / "value").write_bytes((source / track).read_bytes())
     return True
 
@@ -84,6 +86,15 @@ def test_a_fresh_clone_with_pulled_outputs_does_only_what_is_new(committed: Proj
     calls, made = add_and_run(clone(committed, pull=True), d="4")
     assert calls == "d"
     assert made == {"a": "111", "b": "222", "c": "333", "d": "444"}
+
+
+def test_of_tracks_with_equal_content_any_will_do(committed: Project) -> None:
+    add_and_run(committed, copy="3")
+    result = committed.python("-m", "dvc", "push")
+    assert result.returncode == 0, result.stderr
+    committed.git("commit", "--quiet", "-am", "a copy")
+    calls, made = add_and_run(clone(committed, pull=True), copy="3", d="4")
+    assert calls == "d" and made["copy"] == "333"
 
 
 def test_without_the_outputs_all_is_done_again(committed: Project) -> None:

@@ -146,13 +146,35 @@ def test_a_missing_file_says_where_to_run(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["a: [", "a: 1\na: 2\n", "", "- 1\n", "a: 2020-99-99\n", "a: '\\ud800'\n\t- b", "a: b: c"],
+    [
+        "a: [",
+        "a: 1\na: 2\n",
+        "",
+        "- 1\n",
+        "a: 2020-99-99\n",
+        "a: '\\ud800'\n\t- b",
+        "a: b: c",
+        "[" * 5000,
+    ],
 )
 def test_a_broken_file_is_one_line_with_its_name(text: str, params_file: WriteParams) -> None:
     path = params_file(text)
     with pytest.raises(UserError) as error:
         load(Inner, "inner", path)
     assert str(path) in str(error.value) and len(str(error.value).splitlines()) == 1
+
+
+def test_aliases_that_multiply_make_no_long_message(params_file: WriteParams) -> None:
+    levels = [f"- &l{n} [{', '.join([f'*l{n - 1}'] * 10)}]" for n in range(1, 9)]
+    path = params_file("\n".join(["inner:", "- &l0 [x]", *levels]))
+    with pytest.raises(UserError, match="must be a group of keys") as error:
+        load(Inner, "inner", path)
+    assert len(str(error.value)) < 1000
+
+
+def test_a_folder_in_the_files_place_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="it must be a file"):
+        load(Inner, "inner", tmp_path)
 
 
 @pytest.mark.parametrize("seed", ["-1", "true", "1.0", "4294967296", "x"])

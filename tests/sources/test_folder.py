@@ -87,6 +87,13 @@ def test_a_missing_folder_is_one_line() -> None:
         listed("nowhere")
 
 
+@pytest.mark.parametrize("folder", ["a" * 5000, "~nobody-of-that-name/music"])
+def test_a_folder_that_cannot_be_is_one_line(folder: str) -> None:
+    with pytest.raises(UserError, match=r"mend it in data/sources\.yaml") as caught:
+        listed(folder)
+    assert "\n" not in str(caught.value)
+
+
 def test_hostile_names_become_harmless_ids() -> None:
     names = ["../../x", "a\nb", "$(rm -rf ~)", "\u202ex", "é" * 400, "", "音楽", "-", "a" * 4000]
     for name in names:

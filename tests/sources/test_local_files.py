@@ -85,6 +85,39 @@ def test_a_file_that_may_still_be_written_is_read_again(
     assert read == ["a.wav", "a.wav"]
 
 
+def test_a_change_that_hides_its_time_is_seen(project: Any, tone: Tone, read: list[str]) -> None:
+    put("a.wav", tone(100))
+    project.lock(FOLDER)
+    before = Path("music/a.wav").stat()
+    Path("music/a.wav").write_bytes(tone(200))
+    os.utime("music/a.wav", ns=(before.st_atime_ns, before.st_mtime_ns))
+    project.lock()
+    assert read == ["a.wav", "a.wav"]
+
+
+def test_a_lock_that_failed_or_was_killed_need_not_read_again(
+    project: Any, tone: Tone, read: list[str]
+) -> None:
+    put("a.wav", tone(100))
+    with pytest.raises(UserError, match="not found"):
+        project.lock(FOLDER, {"folder": "nowhere"})
+    with Path(".cache/files.jsonl").open("ab") as file:
+        file.write(b'["music/b.wav", 123, 4')  # cut by a kill
+    project.lock(FOLDER)
+    assert read == ["a.wav"]
+
+
+@pytest.mark.parametrize(
+    "line", [b"5", b"null", b"{}", b'["a"]', b"\xff", b'[[1], 2, 3, 4, 5, "6", 7.0]', b"[" * 9999]
+)
+def test_what_is_no_line_of_facts_is_no_hindrance(project: Any, tone: Tone, line: bytes) -> None:
+    put("a.wav", tone(100))
+    Path(".cache").mkdir()
+    Path(".cache/files.jsonl").write_bytes(line)
+    assert project.lock(FOLDER).total == 1
+    assert line not in Path(".cache/files.jsonl").read_bytes().splitlines()
+
+
 @pytest.fixture
 def fragile_decoder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A soundfile for child processes that does not survive certain bytes."""

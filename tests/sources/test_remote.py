@@ -4,11 +4,13 @@ import hashlib
 import re
 import socket
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from melodygan.sources import remote
 from melodygan.sources.network import watch
 from melodygan.sources.remote import fetch, fetch_locked, list_entries
 from melodygan.sources.store import get, store_root
@@ -119,6 +121,29 @@ def test_the_reason_says_that_a_web_page_came(server: Any) -> None:
 @pytest.mark.parametrize("body", [b"", b"\x00" * 2000])
 def test_nothing_and_noughts_are_no_songs(server: Any, body: bytes) -> None:
     failure(server.add("/song.mp3", body, "audio/mpeg"))
+
+
+@pytest.mark.parametrize(
+    ("limits", "words"),
+    [({"slowest": 1e12, "grace": 0.0}, "slower than"), ({"largest": 1000.0}, "larger than")],
+)
+def test_a_transfer_without_end_is_ended(
+    server: Any, tone: Tone, limits: dict[str, float], words: str
+) -> None:
+    url = server.add("/s.wav", tone(440, 20.0))
+    assert words in failure(url, replace(QUICK, **limits)).reason
+    assert server.requests["/s.wav"] <= 2, "no second try"
+    assert fetch(url, None, LOCAL, QUICK).seconds == 20.0
+
+
+def test_what_max_minutes_allows_bounds_the_size(
+    server: Any, tone: Tone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote, "_PICTURES", 0.0)
+    monkeypatch.setattr(remote, "_VIDEO", 1000.0)
+    url = server.add("/s.wav", tone(440, 20.0))
+    assert "larger than" in failure(url, max_minutes=1.0).reason
+    assert not list(store_root().glob("*/body*")), "it does not stay"
 
 
 def test_a_song_longer_than_allowed_is_refused_at_once(server: Any, tone: Tone) -> None:

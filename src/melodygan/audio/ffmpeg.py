@@ -25,7 +25,13 @@ def blocks(file: BinaryIO) -> Iterator[tuple[NDArray[np.float32], int]]:
         if not container.streams.audio:
             return
         to_float = av.AudioResampler(format="fltp")
+        first = None
         for frame in container.decode(container.streams.audio[0]):
+            # the resampler lets frames through that need no conversion, whatever else is new
+            form = frame.sample_rate, frame.layout.nb_channels
+            first = first or form
+            if form != first:
+                raise ValueError("its sample rate or channels change on the way")
             for part in to_float.resample(frame):
                 yield part.to_ndarray().T.astype(np.float32, copy=False), part.sample_rate
 

@@ -28,11 +28,11 @@ _BLOCK = 128  # frames; the spectra of a block fit into the second-level cache
 class MelConfig:
     """Params group `audio`; stored in every artefact made from mel spectrograms."""
 
-    sample_rate: Annotated[int, Range(ge=8000)]  # Hz
-    n_fft: Annotated[int, Range(ge=16)]  # samples
+    sample_rate: Annotated[int, Range(ge=8000, le=192_000)]  # Hz
+    n_fft: Annotated[int, Range(ge=16, le=65_536)]  # samples
     hop_length: Annotated[int, Range(ge=1)]  # samples
     win_length: Annotated[int, Range(ge=16)]  # samples
-    n_mels: Annotated[int, Range(ge=1)]
+    n_mels: Annotated[int, Range(ge=1, le=4096)]
     fmin: Annotated[float, Range(ge=0)]  # Hz
     fmax: Annotated[float, Range(gt=0)]  # Hz
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import psutil
 
 from melodygan.pipeline.runtime import cache_root, repository_root
+from melodygan.pipeline.usage import exclusive
 
 DAY = 86400  # s; younger temporary folders may belong to a process that still runs
 
@@ -27,34 +28,40 @@ def prune(max_bytes: int, max_seconds: float) -> int:
     """
     now = time.time()
     freed = 0
-    busy = _Processes()
-    for kind, folders in (
-        ("abandoned temporary folders", _abandoned(now)),
-        ("per-track results", _unused_tracks(max_bytes, now - max_seconds, busy.stages)),
-        ("leaked experiment folders", _leaked_experiments(now, busy.folders)),
-    ):
-        removed = [_remove(folder) for folder in folders]
-        print(f"{kind}: {len(removed)} removed, {sum(removed):,} bytes")
-        freed += sum(removed)
+    with ExitStack() as stack:
+        idle = [folder for folder in _stages() if stack.enter_context(exclusive(folder))]
+        for kind, folders in (
+            ("abandoned temporary folders", _abandoned(idle, now)),
+            ("per-track results", _unused_tracks(idle, max_bytes, now - max_seconds)),
+            ("leaked experiment folders", _leaked_experiments(now)),
+        ):
+            removed = [_remove(folder) for folder in folders]
+            print(f"{kind}: {len(removed)} removed, {sum(removed):,} bytes")
+            freed += sum(removed)
     removed = list(_remove_checkpoints(now - max_seconds))
     print(f"checkpoints: {len(removed)} removed, {sum(removed):,} bytes")
     return freed + sum(removed)
 
 
-def _abandoned(now: float) -> list[Path]:
+def _stages() -> list[Path]:
+    """Where the stages have their per-track results."""
+    return [folder for folder in (cache_root() / "tracks").glob("*") if folder.is_dir()]
+
+
+def _abandoned(idle: list[Path], now: float) -> list[Path]:
     """Temporary folders of per-track work whose process was killed."""
-    folders = (cache_root() / "tracks").glob("*/*.tmp")
+    folders = [folder for stage in idle for folder in stage.glob("*.tmp")]
     return [folder for folder in folders if folder.stat().st_mtime < now - DAY]
 
 
-def _unused_tracks(max_bytes: int, before: float, running: set[str]) -> list[Path]:
+def _unused_tracks(idle: list[Path], max_bytes: int, before: float) -> list[Path]:
     """Result folders last used before `before`, and the longest unused of those over the bound."""
-    folders = [f for f in (cache_root() / "tracks").glob("*/*") if f.suffix != ".tmp"]
+    folders = [f for stage in _stages() for f in stage.glob("*") if f.suffix != ".tmp"]
     used = sorted(((folder.stat().st_mtime, folder) for folder in folders), reverse=True)
     kept, chosen = 0, []
     for moment, folder in used:  # the newest first
         kept += _size(folder)
-        if (kept > max_bytes or moment < before) and folder.parent.name not in running:
+        if (kept > max_bytes or moment < before) and folder.parent in idle:
             chosen.append(folder)
     return chosen
 
@@ -75,13 +82,14 @@ def _remove_checkpoints(before: float) -> Iterator[int]:
                 yield _remove(folder)
 
 
-def _leaked_experiments(now: float, busy: list[Path]) -> list[Path]:
+def _leaked_experiments(now: float) -> list[Path]:
     """Checkouts that killed `dvc exp run --temp` and `--queue` runs have left behind.
 
     Dead is one that is a day old and in which no process works. DVC makes them by mkdtemp, hence
     their names.
     """
     root = repository_root() / ".dvc" / "tmp" / "exps"
+    busy = [Path(p.info["cwd"]) for p in psutil.process_iter(["cwd"]) if p.info["cwd"]]
     return [
         folder
         for folder in (*root.glob("tmp*"), *root.glob("standalone/tmp*"))
@@ -89,23 +97,6 @@ def _leaked_experiments(now: float, busy: list[Path]) -> list[Path]:
         and folder.stat().st_mtime < now - DAY
         and not any(place.is_relative_to(folder) for place in busy)
     ]
-
-
-class _Processes:
-    """What processes of this user are at: `folders` they work in, `stages` of this repository.
-
-    DVC tells a stage its name and repository in the environment, inside experiments too.
-    """
-
-    def __init__(self) -> None:
-        self.folders: list[Path] = []
-        self.stages: set[str] = set()
-        for process in psutil.process_iter(["cwd", "environ"]):
-            environment = process.info["environ"] or {}  # None where it may not be read
-            if process.info["cwd"]:
-                self.folders.append(Path(process.info["cwd"]))
-            if Path(environment.get("DVC_ROOT", os.devnull)).resolve() == repository_root():
-                self.stages.add(environment.get("DVC_STAGE", ""))
 
 
 def _size(folder: Path) -> int:

@@ -55,7 +55,7 @@ class PreprocessParams:
     max_clipped: Annotated[float, Range(ge=0, le=1)]  # fraction of the samples
     validation: Fraction
     test: Fraction
-    shards: Annotated[int, Range(ge=1)]
+    shards: Annotated[int, Range(ge=1, le=1000)]
 
     def __post_init__(self) -> None:
         if not self.stems or len(set(self.stems)) < len(self.stems):

@@ -20,7 +20,8 @@ def same_recordings(rows: Sequence[Row], folders: Mapping[str, Path]) -> dict[st
     """By track that is to be left out, the track that stands for its recording.
 
     rows: of data/stems, of usable tracks. folders: by track, each with its fingerprint. The track
-    with the lowest ordinal stays: later arrivals do not push out what one has trained on.
+    with the lowest ordinal stays: within a label, later arrivals do not push out what one has
+    trained on. Between labels nobody knows which came first.
     """
     prints = [np.load(folders[row["track"]] / PRINT) for row in rows]
     left_out: dict[str, str] = {}

@@ -6,7 +6,6 @@ one thread per library, and with a look at that code before and after each track
 during a run never enters the cache under the old code's key.
 """
 
-import errno
 import importlib
 import multiprocessing
 import os
@@ -22,7 +21,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from melodygan.pipeline.errors import UserError
+from melodygan.pipeline.errors import UserError, mendable
 from melodygan.pipeline.guard import hash_code, loaded_files
 from melodygan.pipeline.process import die_with_parent, stage_environment
 
@@ -63,6 +62,7 @@ class Child:
                 env=stage_environment(Path(spec.root)),
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
+                process_group=0,  # Ctrl-C is for the supervisor, who decides
             )
         self._pipe.send((spec.code, spec.work))
         self._ready = False
@@ -115,16 +115,15 @@ def _end(process: "subprocess.Popen[bytes]") -> str:
 def main(descriptor: int) -> None:
     """Answer a supervisor's requests until it hangs up."""
     die_with_parent()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the supervisor decides
     with Connection(descriptor) as pipe:
         code, work = pipe.recv()
         pipe.send(_attempt(lambda: _import(work, code)))
         while True:
             try:
                 folder, arguments = pipe.recv()
-            except EOFError:
-                return
-            pipe.send(_attempt(lambda: _once(Path(folder), work, arguments, code)))  # noqa: B023
+                pipe.send(_attempt(lambda: _once(Path(folder), work, arguments, code)))  # noqa: B023
+            except (EOFError, ConnectionError):
+                return  # the supervisor is gone
 
 
 def _attempt(action: Callable[[], set[str]]) -> tuple[str, set[str] | str]:
@@ -134,7 +133,8 @@ def _attempt(action: Callable[[], set[str]]) -> tuple[str, set[str] | str]:
     except UserError as error:
         return "user", str(error)
     except OSError as error:
-        return ("user", _full(error)) if error.errno in _FULL else _bug()
+        line = mendable(error)
+        return ("user", str(line)) if line else _bug()
     except Exception:
         return _bug()
 
@@ -143,16 +143,6 @@ def _import(work: tuple[str, str], code: tuple[tuple[str, str], ...]) -> set[str
     _require_code(code)
     importlib.import_module(work[0])
     return loaded_files()
-
-
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-
-
-def _full(error: OSError) -> str:
-    return (
-        f"{error.strerror} at {error.filename or Path.cwd()}: make room (`melodygan prune` and "
-        "`dvc gc -w` help), then run `dvc repro` again: what is done stays done"
-    )
 
 
 def _bug() -> tuple[str, str]:

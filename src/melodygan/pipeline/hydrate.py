@@ -41,7 +41,8 @@ def hydrate(stage: str, missing: Mapping[str, Path], output: Path, restore: Rest
             for track, folder in wanted.items():
                 part = data.with_name("part")
                 part.mkdir()
-                if restore(track, data, part):
+                # equal tracks share a folder, and the output may have only one of them
+                if not folder.exists() and restore(track, data, part):
                     part.rename(folder)
                 else:
                     shutil.rmtree(part)

@@ -5,6 +5,7 @@ only place with values. Limits are written in the annotation: `lr: Annotated[flo
 """
 
 import math
+import reprlib
 import types
 from collections.abc import Iterable
 from dataclasses import dataclass, fields, is_dataclass
@@ -18,6 +19,8 @@ from ruamel.yaml.error import YAMLError
 from melodygan.pipeline.errors import UserError
 
 T = TypeVar("T")
+_BRIEF = reprlib.Repr()
+_BRIEF.maxlevel, _BRIEF.maxstring = 2, 100
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ class Range:
         ]
         for limit, words, holds in tests:
             if limit is not None and not holds(limit):
-                return f"must be {words} {limit:g}, not {value!r}"
+                return f"must be {words} {limit:g}, not {brief(value)}"
         return None
 
 
@@ -52,12 +55,21 @@ def read_params(path: Path = Path("params.yaml")) -> dict[str, Any]:
         value = YAML(typ="safe").load(path)
     except FileNotFoundError:
         raise UserError(f"{path} not found: run this in the repository's root folder") from None
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}: it must be a file that you may read") from None
+    except RecursionError:
+        raise UserError(f"{path} is nested too deeply") from None
     except (YAMLError, ValueError) as error:  # ValueError: a date or number that cannot be
         where = str(error).replace("\n", " ")
         raise UserError(f"{path} is not valid YAML: {where}") from None
     if not isinstance(value, dict):
         raise UserError(f"{path}: expected groups of parameters, found {type(value).__name__}")
     return value
+
+
+def brief(value: Any) -> str:
+    """A value for a message: not whole where it is long, since YAML's aliases multiply."""
+    return _BRIEF.repr(value)
 
 
 def load(cls: type[T], group: str, path: Path = Path("params.yaml")) -> T:
@@ -77,14 +89,16 @@ def load_seed(path: Path = Path("params.yaml")) -> int:
     params = read_params(path)
     seed = params.get("seed")
     if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**32:
-        raise UserError(f"{path}: seed must be a whole number from 0 to 2**32 - 1, not {seed!r}")
+        raise UserError(
+            f"{path}: seed must be a whole number from 0 to 2**32 - 1, not {brief(seed)}"
+        )
     return seed
 
 
 def parse(cls: type[T], value: Any, key: str, file: str = "params.yaml") -> T:
     """Check a mapping against dataclass `cls` and build it; `key` is its path for messages."""
     if not isinstance(value, dict):
-        raise UserError(f"{file}: {key} must be a group of keys, not {value!r}")
+        raise UserError(f"{file}: {key} must be a group of keys, not {brief(value)}")
     hints = get_type_hints(cls, include_extras=True)
     names = [field.name for field in fields(cls)]  # type: ignore[arg-type]
     for name in value:
@@ -113,11 +127,11 @@ def _check(hint: Any, value: Any, key: str, file: str, limits: tuple[Any, ...]) 
     if origin is Literal:
         if value not in get_args(hint):
             choices = " | ".join(map(str, get_args(hint)))
-            raise UserError(f"{file}: {key} must be {choices}, not {value!r}")
+            raise UserError(f"{file}: {key} must be {choices}, not {brief(value)}")
         return value
     if origin is list:
         if not isinstance(value, list):
-            raise UserError(f"{file}: {key} must be a list, not {value!r}")
+            raise UserError(f"{file}: {key} must be a list, not {brief(value)}")
         (inner,) = get_args(hint)
         return [_check(inner, v, f"{key}[{i}]", file, limits) for i, v in enumerate(value)]
     if is_dataclass(hint):
@@ -129,11 +143,11 @@ def _check_scalar(hint: type, value: Any, key: str, file: str, limits: tuple[Any
     words = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
     right_type = isinstance(value, hint) or (hint is float and isinstance(value, int))
     if not right_type or (isinstance(value, bool) and hint is not bool):
-        raise UserError(f"{file}: {key} must be {words[hint]}, not {value!r}")
+        raise UserError(f"{file}: {key} must be {words[hint]}, not {brief(value)}")
     if hint is float:
         value = _as_float(value)
         if not math.isfinite(value):
-            raise UserError(f"{file}: {key} must be finite, not {value!r}")
+            raise UserError(f"{file}: {key} must be finite, not {brief(value)}")
     for limit in limits:
         complaint = limit.complaint(value)
         if complaint:

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 import yaml
 
-from melodygan.pipeline.errors import UserError
+from melodygan.pipeline.errors import UserError, mendable
 from melodygan.pipeline.files import digest
 from melodygan.pipeline.guard import CODE_FOLDERS, Guard, file_digest_of_inputs, stage_table
 from melodygan.pipeline.process import die_with_parent, enter_checkout
@@ -63,7 +63,10 @@ def run(main: Callable[[Stage], None]) -> NoReturn:
         stage = Stage(name)
         main(stage)
         stage.succeed()
-    except UserError as error:
+    except (UserError, OSError) as error:
+        line = mendable(error) if isinstance(error, OSError) else error
+        if line is None:
+            raise
         sys.stdout.flush()
-        sys.exit(f"{name}: {error}")
+        sys.exit(f"{name}: {line}")
     sys.exit(0)

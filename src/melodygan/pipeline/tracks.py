@@ -25,6 +25,7 @@ from melodygan.pipeline.files import digest
 from melodygan.pipeline.hydrate import Restore, hydrate, write_keys
 from melodygan.pipeline.runtime import Runtime, cache_root
 from melodygan.pipeline.stage import Stage
+from melodygan.pipeline.usage import shared
 
 Work = Callable[..., None]
 
@@ -63,13 +64,15 @@ def map_tracks(
     """
     root = cache_root() / "tracks" / stage.name
     root.mkdir(parents=True, exist_ok=True)
+    stage.when_done(shared(root).close)
     code = _code_of(stage, work)
     common = digest({"params": params, "code": code})
     folders = {job.track: root / digest([common, job.content]) for job in jobs}
     # by folder: tracks with one content are done once
     missing = {folders[job.track]: job for job in jobs if not folders[job.track].exists()}
     if restore and 2 * len(missing) > len(jobs):  # a new machine: a few are made again sooner
-        hydrate(stage.name, {job.track: folder for folder, job in missing.items()}, *restore)
+        wanted = {track: folder for track, folder in folders.items() if folder in missing}
+        hydrate(stage.name, wanted, *restore)
         missing = {folder: job for folder, job in missing.items() if not folder.exists()}
     for folder in set(folders.values()) - missing.keys():
         os.utime(folder)  # `melodygan prune` removes the longest unused first
@@ -118,9 +121,12 @@ def _failed(
     stage: Stage,
     reject: Callable[[Path, str], None] | None,
 ) -> Path:
-    reason = f"{lost} (runtime.track_seconds)" if isinstance(lost, Late) else str(lost)
+    setting = " (runtime.track_seconds)" if isinstance(lost, Late) else ""
+    reason = f"{lost}{setting}; `dvc repro -f {stage.name}` tries again"
     if reject is None:
-        raise UserError(f"track {track} {reason}: run `dvc repro` again, or remove the track")
+        raise UserError(
+            f"track {track} {lost}{setting}: run `dvc repro` again, or remove the track"
+        )
     print(f"{stage.name}: track {track} {reason}", flush=True)
     place = folder.with_name(f"{folder.name}.failed")
     shutil.rmtree(place, ignore_errors=True)

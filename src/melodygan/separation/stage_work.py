@@ -43,7 +43,7 @@ class SeparateParams:
 
     enabled: bool
     model: str  # `demo` or the file name of a UVR model
-    shards: Annotated[int, Range(ge=1)]
+    shards: Annotated[int, Range(ge=1, le=1000)]
 
 
 def separate_tracks(stage: Stage, params: SeparateParams, raw: Path, stems: Path) -> list[Row]:

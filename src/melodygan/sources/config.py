@@ -12,19 +12,20 @@ from urllib.parse import urlsplit
 
 from melodygan.pipeline.errors import UserError
 from melodygan.pipeline.files import digest
-from melodygan.pipeline.params import Range, parse, read_params
+from melodygan.pipeline.params import Range, brief, parse, read_params
 
 UNLABELLED = "unlabelled"
 MAX_LABEL = 80  # characters
 
-Seconds = Annotated[float, Range(ge=0)]
+DAY = 86_400.0  # s; no file is taken as longer
+Seconds = Annotated[float, Range(ge=0, le=DAY)]
 
 
 @dataclass(frozen=True)
 class Demo:
     """How much of the built-in band to render; seconds is the length of every track."""
 
-    tracks: Annotated[int, Range(ge=1)]
+    tracks: Annotated[int, Range(ge=1, le=100_000)]
     seconds: Annotated[float, Range(ge=1, le=600)]
 
 
@@ -46,12 +47,13 @@ class FolderSource:
     label: str | None
     licence: str | None
     start: Seconds | None
-    end: Annotated[float, Range(gt=0)] | None
+    end: Annotated[float, Range(gt=0, le=DAY)] | None
 
     def __post_init__(self) -> None:
         if not self.folder.strip():
             raise ValueError("folder is empty: write `.` for the repository itself")
         _check_label(self.label)
+        _check_licence(self.licence)
         _check_trims(self.start, self.end)
 
 
@@ -68,7 +70,7 @@ class UrlSource:
     label: str | None
     licence: str | None
     start: Seconds | None
-    end: Annotated[float, Range(gt=0)] | None
+    end: Annotated[float, Range(gt=0, le=DAY)] | None
     max_minutes: Annotated[float, Range(gt=0)] | None
     max_entries: Annotated[int, Range(ge=1)] | None
     allow_private: bool | None
@@ -79,6 +81,7 @@ class UrlSource:
         if complaint:
             raise ValueError(f"url {complaint}")
         _check_label(self.label)
+        _check_licence(self.licence)
         _check_trims(self.start, self.end)
         for name in self.extractors or []:
             try:
@@ -118,7 +121,9 @@ def read_sources(path: Path) -> list[Source]:
             raise UserError(f"{path}: unknown key {key} (known: sources)")
     entries = table.get("sources")
     if not isinstance(entries, list) or not entries:
-        raise UserError(f"{path}: sources must be a list with at least one entry, not {entries!r}")
+        raise UserError(
+            f"{path}: sources must be a list with at least one entry, not {brief(entries)}"
+        )
     sources = [_read_entry(path, i, entry) for i, entry in enumerate(entries)]
     if sum(isinstance(source, DemoSource) for source in sources) > 1:
         raise UserError(f"{path}: sources lists `demo` more than once: keep one of them")
@@ -149,6 +154,11 @@ def _check_label(label: str | None) -> None:
         raise ValueError(f"label must be 1 to {MAX_LABEL} printable characters, not {label!r}")
     if "/" in label or "\\" in label or label.startswith("."):
         raise ValueError(f"label must not contain / or \\ nor begin with a dot: {label!r}")
+
+
+def _check_licence(licence: str | None) -> None:
+    if licence is not None and not licence.isprintable():
+        raise ValueError(f"licence must be printable characters, not {licence!r}")
 
 
 def _check_trims(start: float | None, end: float | None) -> None:

@@ -39,8 +39,12 @@ def list_files(folder: str, say: Say) -> list[Found]:
     lead out of the folder, links to folders, broken links, devices and pipes are left out, each
     with a line through `say`. Raises UserError where `folder` is no readable folder.
     """
-    root = locate(folder)
-    if not root.is_dir():
+    try:
+        root = locate(folder)
+        found = root.is_dir()
+    except (OSError, RuntimeError) as error:  # a name too long; a home folder of nobody
+        raise UserError(f"folder {clean(folder)}: {error}: mend it in data/sources.yaml") from None
+    if not found:
         raise UserError(f"folder {folder}: not found at {root}: mend its path in data/sources.yaml")
     try:
         files = list(_walk(root, root.resolve(), "", say))

@@ -52,5 +52,5 @@ def _seconds(retry_after: str | None) -> float | None:
         return float(text)
     try:
         return parsedate_to_datetime(text).timestamp() - time.time()
-    except ValueError:
+    except (ValueError, OverflowError):  # no date, or one that cannot be
         return None

@@ -90,7 +90,7 @@ def lock(
         resolver.report_copies()
         write_lock(lock_file, Lock(sources_digest(entries), resolver.next_ordinal, resolver.tracks))
     resolver.journal.close()
-    resolver.known.write()
+    resolver.known.close()
     return resolver.summary()
 
 
@@ -176,9 +176,13 @@ class _Resolver:
         before = self.offered
         for found in list_files(source.folder, self._leave_out):
             try:
-                self._add(self._file(source, found))
+                state = found.path.stat()
+                facts = self.known.facts(found.path, state) or _look_at(found.path)
             except OSError as error:
                 self._leave_out(f"{clean(found.relative)}: {error.strerror}: left out")
+                continue
+            self.known.note(found.path, state, facts)
+            self._add(self._file(source, found, facts | {"bytes": state.st_size}))
         if self.offered == before:
             raise UserError(f"{where}: folder {source.folder} has no files: add some, or remove it")
 
@@ -196,13 +200,8 @@ class _Resolver:
         if self.offered == before:
             raise UserError(f"{where}: {clean(source.url)} gave no track: {reason}")
 
-    def _file(self, source: FolderSource, found: Found) -> LockedTrack:
+    def _file(self, source: FolderSource, found: Found, facts: dict[str, Any]) -> LockedTrack:
         path = (Path(source.folder) / found.relative).as_posix()
-        state = found.path.stat()
-        facts = self.known.facts(found.path, state)
-        if facts is None:
-            facts = _look_at(found.path) | {"bytes": state.st_size}
-            self.known.note(found.path, state, facts)
         return LockedTrack(
             track=track_id(Path(path).stem, identity("folder", path)),
             kind="folder",

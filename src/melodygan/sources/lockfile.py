@@ -10,6 +10,7 @@ import yaml
 from melodygan.pipeline.errors import UserError
 from melodygan.pipeline.files import write_atomic
 from melodygan.pipeline.params import Range, parse
+from melodygan.sources.config import Seconds
 
 HEADER = "# Written by `melodygan lock` from sources.yaml: commit it, do not edit it.\n"
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml where it is there: faster
@@ -41,8 +42,8 @@ class LockedTrack:
     bytes: int | None = None
     duration: float | None = None
     licence: str | None = None
-    start: float | None = None
-    end: float | None = None
+    start: Seconds | None = None
+    end: Seconds | None = None
     allow_private: bool | None = None
     extractors: list[str] | None = None
 
@@ -88,7 +89,7 @@ def read_lock(path: Path) -> Lock:
         value = yaml.load(path.read_bytes(), _Loader)
     except FileNotFoundError:
         raise UserError(f"{path} is missing: run `melodygan lock`") from None
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # such as a date that cannot be
         words = " ".join(str(error).split())
         raise _broken(path, f"not valid YAML ({words})") from None
     if not isinstance(value, dict) or value.keys() != {"sources_sha256", "next_ordinal", "tracks"}:

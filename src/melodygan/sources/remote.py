@@ -3,7 +3,7 @@
 import hashlib
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,6 +16,7 @@ from melodygan.sources.transport import can_resume
 from melodygan.sources.ytdlp import Access, FetchError, Patience, call
 
 T = TypeVar("T")
+_PICTURES, _VIDEO = 100e6, 8e6  # bytes, bytes/s
 
 
 @dataclass(frozen=True)
@@ -169,6 +170,9 @@ def _fetch_once(
             unwanted.append(reason)
         return reason
 
+    if max_minutes:  # video is the most that a second of music comes with
+        largest = min(patience.largest, _PICTURES + _VIDEO * 60 * max_minutes)
+        patience = replace(patience, largest=largest)
     try:
         info = call(url, access, patience, folder, accept)
     except BaseException:

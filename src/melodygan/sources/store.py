@@ -4,7 +4,6 @@ Beside the files lie folders for what is not yet complete: `<name>.part` for a d
 next run goes on with, and `<name>.tmp` for a copy. Whoever works in one holds a lock on it.
 """
 
-import errno
 import fcntl
 import hashlib
 import os
@@ -16,14 +15,13 @@ from io import FileIO
 from pathlib import Path
 from typing import BinaryIO
 
-from melodygan.pipeline.errors import UserError
+from melodygan.pipeline.errors import FULL, UserError
 from melodygan.pipeline.files import sha256_file
 from melodygan.pipeline.runtime import cache_root
 
 _BLOCK = 1 << 20  # bytes
 _IDLE = 7 * 86400.0  # s after which a download that broke off is not expected to go on
 _LOCK = "lock"
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class DiskFull(UserError):
@@ -33,7 +31,7 @@ class DiskFull(UserError):
 def disk_full(error: BaseException | None, where: Path) -> DiskFull | None:
     """The one line for an error that a full disk caused, or None. where: what was being written."""
     while error is not None:
-        if isinstance(error, OSError) and error.errno in _FULL:
+        if isinstance(error, OSError) and error.errno in FULL:
             return DiskFull(
                 f"{error.filename or where}: {error.strerror}: make room there (`melodygan prune` "
                 "and `dvc gc -w` help) and run it again: complete downloads are kept"

@@ -11,7 +11,7 @@ from melodygan.pipeline.errors import UserError
 from melodygan.sources.hosts import Hosts
 from melodygan.sources.naming import clean
 from melodygan.sources.network import watch
-from melodygan.sources.store import disk_full, store_root
+from melodygan.sources.store import clear, disk_full, store_root
 from melodygan.sources.transport import LeftAlone, Transport
 
 Filter = Callable[[dict[str, Any]], str | None]
@@ -19,6 +19,14 @@ _LOG = logging.getLogger("melodygan.yt_dlp")
 _LOG.addHandler(logging.NullHandler())  # its errors come back as FetchError; do not print them too
 _LOADING = threading.RLock()  # yt-dlp's modules import each other in circles: one thread at a time
 _REASON = 300  # characters of a message from outside that are shown
+
+
+class TooSlow(Exception):
+    """A transfer that would take for ever."""
+
+
+class TooLarge(Exception):
+    """A file that is larger than any music."""
 
 
 class FetchError(UserError):
@@ -48,13 +56,17 @@ class Patience:
 
     socket_timeout: s. retries: yt-dlp's own, within one transfer, which go on where it broke off.
     tries: of the whole call. pause: s before the second one, then doubled; also after "too busy"
-    where the server does not say how long. hosts: what the servers have answered so far.
+    where the server does not say how long. slowest: bytes/s that a transfer must reach on average
+    after `grace` s. largest: bytes of a file. hosts: what the servers have answered so far.
     """
 
     socket_timeout: float = 20.0
     retries: int = 10
     tries: int = 3
     pause: float = 2.0
+    slowest: float = 1000.0
+    grace: float = 60.0
+    largest: float = 20e9
     hosts: Hosts = field(default_factory=Hosts, compare=False)
 
 
@@ -80,7 +92,9 @@ def call(
         try:
             with _downloader(options, patience, folder) as downloader:
                 info = downloader.extract_info(url, download=folder is not None)
-        except LeftAlone as error:
+        except (LeftAlone, TooSlow, TooLarge) as error:
+            if folder is not None and isinstance(error, TooLarge):
+                clear(folder)
             raise FetchError(url, str(error), permanent=True) from None
         except Exception as error:  # extractors break in every way when a site changes
             if refused:
@@ -134,7 +148,24 @@ def _options(access: Access, patience: Patience, folder: Path | None) -> dict[st
     if folder is not None:
         # a fixed name: titles, ids and extensions from outside can hold anything
         options["outtmpl"] = {"default": str(folder / "body").replace("%", "%%")}
+        options["progress_hooks"] = [_pace(patience)]
     return options
+
+
+def _pace(patience: Patience) -> Callable[[dict[str, Any]], None]:
+    """A hook that ends transfers without end: socket timeouts only end those that stand still."""
+    start: int | None = None
+
+    def hook(progress: dict[str, Any]) -> None:
+        nonlocal start
+        size, seconds = progress.get("downloaded_bytes") or 0, progress.get("elapsed") or 0.0
+        start = size if start is None else start  # more than nothing where it goes on
+        if size > patience.largest:
+            raise TooLarge(f"larger than {patience.largest / 1e9:g} GB")
+        if seconds > patience.grace and size - start < patience.slowest * seconds:
+            raise TooSlow(f"slower than {patience.slowest / 1000:g} kB/s: try again later")
+
+    return hook
 
 
 def _filter(accept: Filter) -> Callable[..., str | None]:

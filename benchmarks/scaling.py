@@ -5,12 +5,13 @@
 TRACKS (100) songs of MINUTES (4) of stereo at 44.1 kHz, not separated, through the stages, with
 `runtime.workers` 1 and 2 in turn and an empty side cache each time. Prints wall seconds of each
 stage, start and imports included, and how many times real time that is; of two rounds the better
-one, because other work on the machine only ever slows one down. The first line is the ceiling: as
+one, because other work on the machine only ever slows one down. Cores used are the CPU seconds of
+the stage with two workers by its wall seconds. The first line is the ceiling: as
 many Fourier transforms in one process, then in two at once, whose cores share their memory and,
 on a virtual machine, perhaps more.
 """
 
-import math
+import resource
 import shutil
 import subprocess
 import sys
@@ -29,23 +30,27 @@ TRANSFORMS = (
 )
 
 
-def seconds_of(command: list[str], folder: Path, copies: int = 1) -> float:
-    """Wall seconds that some copies of a command take at once."""
+def timed(command: list[str], folder: Path, copies: int = 1) -> tuple[float, float]:
+    """Wall and CPU seconds that some copies of a command take at once."""
     limits = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-    start = time.perf_counter()
+    before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     running = [
         subprocess.Popen(command, cwd=folder, env=environment() | limits, stdout=subprocess.DEVNULL)
         for _ in range(copies)
     ]
     if any(process.wait() for process in running):
         sys.exit(f"{' '.join(command)} failed")
-    return time.perf_counter() - start
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return time.perf_counter() - start, cpu
 
 
-def print_row(name: str, audio: float, one: float, two: float) -> None:
+def print_row(name: str, audio: float, one: float, two: tuple[float, float]) -> None:
     """A line of the table; `audio`: seconds of it, 0 if there is none."""
+    wall, cpu = two
     speed = f"{audio / one:,.0f}" if audio else ""
-    print(f"| {name} | {one:.1f} | {speed} | {two:.1f} | {one / two:.2f} |", flush=True)
+    cores, faster = f"{cpu / wall:.2f}", f"{one / wall:.2f}"
+    print(f"| {name} | {one:.1f} | {speed} | {wall:.1f} | {cores} | {faster} |", flush=True)
 
 
 def main() -> None:
@@ -59,23 +64,19 @@ def main() -> None:
             write_music(music / f"{number}.flac", minutes * 60, number)
         clone(checkout, music.parent)
         for command in (["melodygan", "lock"], [sys.executable, "stages/download.py"]):
-            seconds_of(command, checkout)
-        print("| stage | 1 worker, s | x real time | 2 workers, s | faster by |")
-        print("|---|---|---|---|---|")
-        transforms = [sys.executable, "-c", TRANSFORMS]
-        alone, beside = (
-            min(seconds_of(transforms, checkout, copies) for _ in range(ROUNDS))
-            for copies in (1, 2)
-        )
-        print_row("Fourier transforms (the ceiling)", 0, 2 * alone, beside)
+            timed(command, checkout)
+        print("| stage | 1 worker, s | x real time | 2 workers, s | cores used | faster by |")
+        print("|---|---|---|---|---|---|")
+        work = [sys.executable, "-c", TRANSFORMS]
+        alone, beside = (min(timed(work, checkout, n) for _ in range(ROUNDS)) for n in (1, 2))
+        print_row("Fourier transforms (the ceiling)", 0, 2 * alone[0], beside)
         for stage in STAGES:
-            walls = {1: math.inf, 2: math.inf}
+            times: dict[int, list[tuple[float, float]]] = {1: [], 2: []}
             for workers in (1, 2) * ROUNDS:
                 set_params(checkout, PARAMS | {"runtime": {"workers": workers}})
                 shutil.rmtree(checkout / f".cache/tracks/{stage}", ignore_errors=True)
-                wall = seconds_of([sys.executable, f"stages/{stage}.py"], checkout)
-                walls[workers] = min(wall, walls[workers])
-            print_row(stage, tracks * minutes * 60, walls[1], walls[2])
+                times[workers].append(timed([sys.executable, f"stages/{stage}.py"], checkout))
+            print_row(stage, tracks * minutes * 60, min(times[1])[0], min(times[2]))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Speed and memory of what happens to a separated track: from FLAC to features.
+"""Speed of what happens to a separated track: from FLAC to features.
 
     OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python benchmarks/data_speed.py [FILE ...]
 

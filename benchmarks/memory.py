@@ -28,8 +28,6 @@ from melodygan.dataset.preprocess import PreprocessParams
 from melodygan.pipeline.params import load
 from melodygan.separation.track import separate_file
 
-Step = Callable[[Path, Path], None]
-
 
 def separate(file: Path, folder: Path, model: str | None = None) -> None:
     """The work of the separate stage."""

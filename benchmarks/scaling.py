@@ -1,6 +1,6 @@
 """How much faster the per-track stages are with two workers than with one.
 
-    python benchmarks/scaling.py [TRACKS] [MINUTES]
+    OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python benchmarks/scaling.py [TRACKS] [MINUTES]
 
 TRACKS (100) songs of MINUTES (4) of stereo at 44.1 kHz, not separated, through the stages, with
 `runtime.workers` 1 and 2 in turn and an empty side cache each time. Prints wall seconds of each
@@ -11,15 +11,12 @@ many Fourier transforms in one process, then in two at once, whose cores share t
 on a virtual machine, perhaps more.
 """
 
-import resource
 import shutil
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
-from workspace import clone, environment, set_params, write_music
+from workspace import clone, set_params, timed, write_music
 
 ROUNDS = 2
 STAGES = ("separate", "preprocess", "features")
@@ -28,21 +25,6 @@ TRANSFORMS = (
     "import numpy, scipy.fft; x = numpy.ones((128, 1024), 'f4')\n"
     "for _ in range(20000): scipy.fft.rfft(x)"
 )
-
-
-def timed(command: list[str], folder: Path, copies: int = 1) -> tuple[float, float]:
-    """Wall and CPU seconds that some copies of a command take at once."""
-    limits = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-    before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-    running = [
-        subprocess.Popen(command, cwd=folder, env=environment() | limits, stdout=subprocess.DEVNULL)
-        for _ in range(copies)
-    ]
-    if any(process.wait() for process in running):
-        sys.exit(f"{' '.join(command)} failed")
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return time.perf_counter() - start, cpu
 
 
 def print_row(name: str, audio: float, one: float, two: tuple[float, float]) -> None:

@@ -1,8 +1,10 @@
 """What the benchmarks of the data side share: made-up music and a checkout to work in."""
 
 import os
+import resource
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +43,20 @@ def clone(checkout: Path, music: Path) -> None:
     """A clone of this checkout's last commit that takes its tracks from the folder `music`."""
     subprocess.run(["git", "clone", "-q", str(ROOT), str(checkout)], check=True)
     (checkout / "data/sources.yaml").write_text(f"sources:\n  - folder: {music}\n")
+
+
+def timed(command: list[str], folder: Path, copies: int = 1) -> tuple[float, float]:
+    """Wall and CPU seconds that some copies of a command take at once; ends where one fails."""
+    before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    running = [
+        subprocess.Popen(command, cwd=folder, env=environment(), stdout=subprocess.DEVNULL)
+        for _ in range(copies)
+    ]
+    if any(process.wait() for process in running):
+        sys.exit(f"{' '.join(command)} failed")
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return time.perf_counter() - start, cpu
 
 
 def set_params(checkout: Path, changes: dict[str, dict[str, Any]]) -> None:

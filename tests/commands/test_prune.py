@@ -37,13 +37,12 @@ def make(folder: str, age: float, size: int = 100) -> Path:
 
 
 @contextmanager
-def process(folder: Path, **environment: str) -> Iterator[None]:
+def process(folder: Path) -> Iterator[None]:
     """Another process that works in `folder`."""
     command = [sys.executable, "-c", "print(flush=True); input()"]
     with subprocess.Popen(
         command,
         cwd=folder,
-        env=os.environ | environment,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     ) as running:

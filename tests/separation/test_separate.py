@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from melodygan.audio.pieces import Float
 from melodygan.pipeline import UserError
 from melodygan.separation import separate
 from melodygan.separation.model_folder import DEMO_FOLDER, fingerprint, provide
-from melodygan.separation.pieces import Float
 from melodygan.separation.separate import StemSeparator
 from melodygan.separation.si_sdr import si_sdr
 from melodygan.sources.demo import LABELS, DemoTrack, render_track

@@ -13,14 +13,14 @@ CEPSTRA = 20
 
 
 def describe(log_mel: Float) -> Matrix:
-    """Timbre and rhythm statistics of clips; (clips, n_mels, frames) -> (clips, features).
+    """Timbre and rhythm statistics of clips; (clips, frames, n_mels) -> (clips, features).
 
     Per clip: mean and standard deviation over time of log-mel in 16 bands and of 20 cepstral
     coefficients, mean absolute frame-to-frame change per band, and the modulation spectrum of
     the total energy. Below a floor relative to the clip's maximum everything is silence: with an
     absolute floor, inaudible noise would dominate every distance.
     """
-    clips = log_mel.astype(np.float64)
+    clips = log_mel.astype(np.float64).swapaxes(1, 2)
     clips = np.maximum(clips, clips.max((1, 2), keepdims=True) - DYNAMIC_RANGE)
     n_mels, frames = clips.shape[1:]
     cepstra = np.einsum("km,cmt->ckt", _dct(CEPSTRA, n_mels), clips)

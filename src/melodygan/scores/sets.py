@@ -12,7 +12,7 @@ Scores = dict[str, dict[str, float]]
 
 
 class RealSets:
-    """Real clips to compare with: (clips, n_mels, frames) of training and of held-out tracks.
+    """Real clips to compare with: (clips, frames, n_mels) of training and of held-out tracks.
 
     The embedding is fitted to the training clips. Distances are to the held-out clips, so that a
     generator that copies the training data scores no better than the floor, which is the training
@@ -45,7 +45,7 @@ class RealSets:
         }
 
     def scores(self, generated: Float) -> Scores:
-        """Scores of generated clips (clips, n_mels, frames); uses the first `count` of them.
+        """Scores of generated clips (clips, frames, n_mels); uses the first `count` of them.
 
         Each has `value` and three anchors: `floor` (real training clips in the generator's place;
         for memorisation held-out real clips, by definition 1), `copies` (see the class) and
@@ -68,13 +68,13 @@ class RealSets:
 
 
 def spread(clips: Float) -> float:
-    """How much clips (clips, n_mels, frames) differ from each other, in ln units; 0: all equal."""
+    """How much clips (clips, frames, n_mels) differ from each other, in ln units; 0: all equal."""
     return float(clips.std(axis=0).mean())
 
 
 def _noise(train: Float, count: int, rng: np.random.Generator) -> Float:
     """Independent Gaussian log-mel values with each band's mean and spread in the training set."""
-    mean, std = train.mean((0, 2)), train.std((0, 2))
+    mean, std = train.mean((0, 1)), train.std((0, 1))
     shape = (count, *train.shape[1:])
-    noise = rng.standard_normal(shape, np.float32) * std[:, None] + mean[:, None]
+    noise = rng.standard_normal(shape, np.float32) * std + mean
     return noise.astype(np.float32)

@@ -18,7 +18,7 @@ class StyleClassifier:
     """
 
     def __init__(self, clips: dict[str, Float], decay: float = 1e-2) -> None:
-        """clips: training clips (n, n_mels, frames) by label; at least two labels."""
+        """clips: training clips (n, frames, n_mels) by label; at least two labels."""
         self.labels = sorted(clips)
         features = {label: describe(clips[label]) for label in self.labels}
         self.embedding = Embedding.fit(np.concatenate([features[label] for label in self.labels]))
@@ -40,7 +40,7 @@ class StyleClassifier:
         self.weights = self.weights.detach()
 
     def probability(self, clips: Float, label: str) -> float:
-        """Mean probability of `label` over clips (n, n_mels, frames)."""
+        """Mean probability of `label` over clips (n, frames, n_mels)."""
         x = torch.from_numpy(self.embedding.apply(describe(clips)))
         return float(self._logits(x).softmax(1)[:, self.labels.index(label)].mean())
 
@@ -51,8 +51,8 @@ class StyleClassifier:
 def cut_clips(mels: Sequence[Float], frames: int, hop: int) -> Float:
     """Clips every `hop` frames of tracks (frames, n_mels) that are long enough.
 
-    Returns (n, n_mels, frames), which the classifier takes.
+    Returns (n, frames, n_mels), which the classifier takes.
     """
     return np.stack(
-        [mel[s : s + frames].T for mel in mels for s in range(0, len(mel) - frames + 1, hop)]
+        [mel[s : s + frames] for mel in mels for s in range(0, len(mel) - frames + 1, hop)]
     )

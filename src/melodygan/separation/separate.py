@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from melodygan.audio.pieces import Float, in_pieces
 from melodygan.pipeline.errors import UserError
 from melodygan.separation.model_folder import DEMO, model_file, provide, unusable
-from melodygan.separation.pieces import Float, in_pieces
 from melodygan.separation.quiet import ffmpeg_on_path, one_thread, quiet
 
 SAMPLE_RATE = 44100  # Hz, of all UVR models

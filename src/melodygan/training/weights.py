@@ -5,7 +5,7 @@ from typing import Any
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from melodygan.audio.mel import MelConfig
 from melodygan.pipeline.errors import UserError
@@ -34,3 +34,18 @@ def load_model(folder: Path, audio: MelConfig) -> tuple[dict[str, Tensor], dict[
         return load_file(folder / "weights.safetensors"), config
     except (FileNotFoundError, SafetensorError) as error:
         raise UserError(f"{folder}: weights unreadable ({error}): run `dvc repro`") from None
+
+
+def fill(network: nn.Module, weights: dict[str, Tensor], folder: Path) -> None:
+    """Put `weights`, from the model folder `folder`, into a network made from its parameters.
+
+    Raises UserError where a weight is missing, unknown or of another shape.
+    """
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(
+            f"{folder}: the weights are not those of its config.json ({reason}): "
+            f"run `dvc repro -f {folder.name}`"
+        ) from None

@@ -46,7 +46,10 @@ def same(left: Any, right: Any) -> bool:
 @pytest.mark.parametrize(("ours", "torchs"), PAIRS)
 def test_fifty_steps_give_the_bits_of_torchs_own(ours: Make, torchs: Make, fused: bool) -> None:
     nets = [network(), network()]
-    made = [make(n.parameters(), fused=fused, **SETTINGS) for n, make in zip(nets, (ours, torchs), strict=True)]
+    made = [
+        make(n.parameters(), fused=fused, **SETTINGS)
+        for n, make in zip(nets, (ours, torchs), strict=True)
+    ]
     for net, optimiser in zip(nets, made, strict=True):
         advance(net, optimiser, range(STEPS))
     assert same(nets[0].state_dict(), nets[1].state_dict())

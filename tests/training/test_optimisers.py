@@ -71,6 +71,23 @@ def test_a_run_goes_on_from_torchs_state_and_torch_from_ours(ours: Make, torchs:
         assert same(net.state_dict(), whole.state_dict())
 
 
+def test_lbfgs_gives_the_bits_of_torchs_own() -> None:
+    x = torch.randn(40, 7, generator=torch.Generator().manual_seed(0))
+    nets = [network(), network()]
+    for net, make in zip(nets, (optimisers.LBFGS, torch.optim.LBFGS), strict=True):
+        solver = make(net.parameters(), max_iter=STEPS, line_search_fn="strong_wolfe")
+
+        def loss(net: nn.Module = net, solver: torch.optim.Optimizer = solver) -> Tensor:
+            solver.zero_grad()
+            value = (net(x) - x[:, :3]).square().mean()
+            value.backward()
+            return value
+
+        first = solver.step(loss)
+        assert loss() < 0.5 * first
+    assert same(nets[0].state_dict(), nets[1].state_dict())
+
+
 def test_gradients_are_on_again_after_a_step_and_parameters_stay_leaves() -> None:
     net = network()
     advance(net, optimisers.Adam(net.parameters(), **SETTINGS), range(2))
@@ -83,11 +100,13 @@ import sys, torch
 {imports}
 for make in ({classes}):
     p = torch.nn.Parameter(torch.ones(3))
-    optimiser = make([p], lr=0.1, fused=True)
-    for _ in range(2):
+    optimiser = make([p], lr=0.1)
+    def loss():
         optimiser.zero_grad()
         p.square().sum().backward()
-        optimiser.step()
+        return p.square().sum()
+    for _ in range(2):
+        optimiser.step(loss)
     optimiser.load_state_dict(optimiser.state_dict())
 print("torch._dynamo" in sys.modules)
 """
@@ -96,7 +115,7 @@ print("torch._dynamo" in sys.modules)
 @pytest.mark.parametrize(
     ("imports", "classes", "loaded"),
     [
-        ("from melodygan.training import optimisers as o", "o.Adam, o.AdamW", "False"),
+        ("from melodygan.training import optimisers as o", "o.Adam, o.AdamW, o.LBFGS", "False"),
         ("", "torch.optim.Adam,", "True"),  # or the module is no longer needed
     ],
 )

@@ -31,3 +31,7 @@ class AdamW(_Plain, torch.optim.AdamW):
     """AdamW (Loshchilov and Hutter 2019): as `torch.optim.AdamW`."""
 
     step: Any = torch.no_grad()(inspect.unwrap(torch.optim.AdamW.step))
+
+
+class LBFGS(_Plain, torch.optim.LBFGS):
+    """L-BFGS (Liu and Nocedal 1989): as `torch.optim.LBFGS`."""

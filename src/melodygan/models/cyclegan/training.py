@@ -19,6 +19,7 @@ from melodygan.models.cyclegan.model import TrainedCycleGAN
 from melodygan.models.cyclegan.network import Generator
 from melodygan.models.cyclegan.pool import ImagePool
 from melodygan.models.cyclegan.scores import ConversionScorer, Scores, shortfalls
+from melodygan.training import optimisers
 from melodygan.training.data import Data
 from melodygan.training.task import Batch, Limit, Task, Update, frozen
 from melodygan.training.verdict import Claim
@@ -76,7 +77,7 @@ class CycleGANTask(Task):
         self.a, self.b = (PatchGAN(params.width) for _ in range(2))
         self.networks = {"ab": self.ab, "ba": self.ba, "a": self.a, "b": self.b}
         self.optimisers = {
-            name: torch.optim.Adam(
+            name: optimisers.Adam(
                 chain(first.parameters(), second.parameters()),
                 params.lr,
                 betas=(0.5, 0.999),

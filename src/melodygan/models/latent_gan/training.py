@@ -18,6 +18,7 @@ from melodygan.models.latent_gan.network import Discriminator, Generator
 from melodygan.models.vqvae.latents import LatentCrops
 from melodygan.models.vqvae.model import TrainedVQVAE
 from melodygan.scores.sets import RealSets, Scores, spread
+from melodygan.training import optimisers
 from melodygan.training.data import Data
 from melodygan.training.task import Batch, Limit, Task, Update, frozen
 from melodygan.training.verdict import Claim
@@ -72,7 +73,7 @@ class LatentGANTask(Task):
         self.discriminator = Discriminator(params.channels, shape)
         self.networks = {"generator": self.generator, "discriminator": self.discriminator}
         self.optimisers = {
-            name: torch.optim.Adam(network.parameters(), params.lr, betas=(0.0, 0.99), fused=True)
+            name: optimisers.Adam(network.parameters(), params.lr, betas=(0.0, 0.99), fused=True)
             for name, network in self.networks.items()
         }
         self.real = real_sets(data.features, self.vqvae, "validation", self.seed)

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
@@ -14,6 +13,7 @@ from melodygan.models.vqvae.model import TrainedVQVAE
 from melodygan.models.vqvae.network import VQVAE
 from melodygan.models.vqvae.quantiser import perplexity
 from melodygan.pipeline.errors import UserError
+from melodygan.training import optimisers
 from melodygan.training.data import Data
 from melodygan.training.task import Batch, Limit, Task, Update
 from melodygan.training.verdict import Claim
@@ -40,7 +40,7 @@ class VQVAETask(Task):
         self.mean, self.std = self.features.statistics()
         self.network = VQVAE(params)
         self.networks = {"vqvae": self.network}
-        adam = torch.optim.Adam(self.network.parameters(), params.lr, betas=(0.9, 0.99), fused=True)
+        adam = optimisers.Adam(self.network.parameters(), params.lr, betas=(0.9, 0.99), fused=True)
         self.optimisers = {"vqvae": adam}
         self.train_patches = Patches(self.features.tracks("train"), params.frames)
         self.limits = (

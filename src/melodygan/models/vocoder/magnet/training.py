@@ -12,6 +12,7 @@ from melodygan.models.vocoder.config import VocoderParams
 from melodygan.models.vocoder.magnet.network import MagNetVocoder, log_prior
 from melodygan.models.vocoder.task import KindTask
 from melodygan.scores.audio import log_magnitude_l1
+from melodygan.training import optimisers
 from melodygan.training.data import Data
 from melodygan.training.task import Batch, Update
 
@@ -28,7 +29,7 @@ class MagNetTask(KindTask):
         mean, std = data.features.statistics()
         self.magnet.mean.fill_(mean)
         self.magnet.std.fill_(std)
-        adam = torch.optim.AdamW(
+        adam = optimisers.AdamW(
             self.magnet.parameters(), self.own.lr, betas=(0.9, 0.99), fused=True
         )
         self.networks, self.optimisers = {"magnet": self.magnet}, {"magnet": adam}

@@ -71,7 +71,9 @@ class Generated:
             return {}
         classifier = StyleClassifier(
             {
-                label: Patches(self.features.tracks("train", label), CLIP).regular(HOP, CLIPS)
+                label: Patches(self.features.tracks("train", label), CLIP)
+                .regular(HOP, CLIPS)
+                .transpose(0, 2, 1)
                 for label in sorted({label for direction in directions for label in direction})
             }
         )

@@ -35,7 +35,9 @@ class ConversionScorer:
     ) -> None:
         self.audio, self.labels = features.audio, labels
         clips = {
-            label: Patches(features.tracks("train", label), CLIP).regular(HOP, TRAIN_CLIPS)
+            label: Patches(features.tracks("train", label), CLIP)
+            .regular(HOP, TRAIN_CLIPS)
+            .transpose(0, 2, 1)
             for label in labels
         }
         self.classifier = StyleClassifier(clips)

@@ -1,0 +1,222 @@
+"""Scores of conversions between two labels: has the style changed, is the song still there?
+
+Every figure stands beside those of answers that anyone can give: the source itself (`identity`),
+its frames in random order (`chance`), real tracks of the target label (`random_target`), and two
+conversions that need no training (`equaliser`, `transport`).
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from melodygan.audio.mel import MelConfig
+from melodygan.scores.content import Content
+from melodygan.scores.style import StyleClassifier, cut_clips, movement, timbre
+from melodygan.scores.training_free import Equaliser, Transport
+
+Float = NDArray[np.float32]
+Matrix = NDArray[np.float64]
+Direction = tuple[str, str]  # source label, target label
+Convert = Callable[[Float, str, str], Float]
+Answer = dict[str, Matrix]  # by score, one value per track
+Scores = dict[str, dict[str, dict[str, float | list[float]]]]
+
+CLIP = 128  # frames of a clip that the classifiers judge
+HOP = 64  # frames between clips
+TRAIN_CLIPS = 512  # per label, at most
+TRACKS = 8  # held-out tracks per label, at most
+SECONDS = 30  # of each, from its start
+STYLES = {"style_probability": timbre, "style_blind": movement}
+SHORTFALLS = {"shortfall": "style_probability", "shortfall_blind": "style_blind"}
+CONTENT = ("chroma", "onset_correlation", "tempo_agreement")
+RESAMPLED = 1000  # draws of tracks for an interval
+LEAST_CONTRAST = 0.1  # of style, between real tracks of the two labels
+
+
+class ConversionScores:
+    """Judges conversions of held-out tracks between two labels, in both directions.
+
+    style_probability: how much a track sounds like the target label, by a classifier of timbre;
+    style_blind: the same by one that does not hear equaliser and level (scores/style.py), each
+    with its `accuracy` on the held-out tracks. chroma, onset_correlation, tempo_agreement: what is
+    left of the song (scores/content.py). All are better when higher, and random_target has the
+    style and identity the content that a perfect conversion would have.
+
+    shortfall and shortfall_blind: what style and content together miss, in [0, 2], better when
+    lower. Style counts from 0 for the source to 1 for real tracks of the target; content, the mean
+    of chroma and onset_correlation, from 0 for unrelated songs to 1 for the source. So identity and
+    random_target both miss exactly 1. Where a classifier cannot tell the held-out tracks' labels
+    apart, no style is granted, and nothing can miss less than 1.
+    """
+
+    def __init__(
+        self,
+        train: Mapping[str, Sequence[Float]],
+        held_out: Mapping[str, Sequence[Float]],
+        audio: MelConfig,
+        seed: int,
+    ) -> None:
+        """Log-mels (frames, n_mels) of whole training and held-out tracks by the two labels.
+
+        The classifiers and the training-free conversions are fitted to the training tracks. All
+        anchors are computed here, once; `scores` then only judges the conversions.
+        Raises UserError if no track of a label is as long as a clip.
+        """
+        self.audio, self.seed = audio, seed
+        self.labels = sorted(train)
+        clips = {label: cut_clips(train[label], CLIP, HOP, TRAIN_CLIPS) for label in self.labels}
+        frames = round(SECONDS * audio.frame_rate)
+        self.tracks = {
+            label: [np.array(mel[:frames]) for mel in held_out[label][:TRACKS]]
+            for label in self.labels
+        }
+        self.contents = {
+            label: [Content.of(mel, audio) for mel in tracks]
+            for label, tracks in self.tracks.items()
+        }
+        self.classifiers = {
+            score: StyleClassifier(clips, description) for score, description in STYLES.items()
+        }
+        held = {label: cut_clips(tracks, CLIP, HOP) for label, tracks in self.tracks.items()}
+        self.accuracy = {
+            score: classifier.accuracy(held) for score, classifier in self.classifiers.items()
+        }
+        first, second = self.labels
+        self.anchors = {
+            direction: self._anchors(direction, clips)
+            for direction in ((first, second), (second, first))
+        }
+
+    def scores(self, convert: Convert) -> Scores:
+        """Scores of `convert(log_mel, source, target)` by direction, such as "pop_to_swing"."""
+        return self.judge(
+            {
+                (source, target): [convert(mel, source, target) for mel in self.tracks[source]]
+                for source, target in self.anchors
+            }
+        )
+
+    def judge(self, converted: Mapping[Direction, Sequence[Float]]) -> Scores:
+        """Scores of log-mels that are the conversions of `self.tracks[source]`, in this order.
+
+        By direction and score: `value`, the five anchors, and `interval`, in which 95 % of 1000
+        redrawings of the held-out tracks lie; it is left out for a single track, which tells
+        nothing about others.
+        """
+        result: Scores = {}
+        for direction, mels in converted.items():
+            source, target = direction
+            answers = {"value": self._answer(direction, mels), **self.anchors[direction]}
+            scores = {
+                score: {key: float(answer[score].mean()) for key, answer in answers.items()}
+                for score in (*STYLES, *CONTENT)
+            }
+            for score, style in SHORTFALLS.items():
+                scores[score] = {
+                    key: float(_shortfall(style, answer, answers)[0])
+                    for key, answer in answers.items()
+                }
+            intervals = self._intervals(answers)
+            result[f"{source}_to_{target}"] = {
+                score: {**values, **intervals.get(score, {}), **self._accuracy(score)}
+                for score, values in scores.items()
+            }
+        return result
+
+    def _anchors(self, direction: Direction, clips: Mapping[str, Float]) -> dict[str, Answer]:
+        source, target = direction
+        rng = np.random.default_rng(self.seed)
+        tracks = self.tracks[source]
+        frames = {label: of.reshape(-1, of.shape[2]) for label, of in clips.items()}
+        equaliser = Equaliser(frames[target])
+        transport = Transport(frames[source], frames[target])
+        return {
+            "identity": self._answer(direction, tracks),
+            "chance": self._answer(direction, [rng.permutation(mel) for mel in tracks]),
+            "random_target": self._real(direction),
+            "equaliser": self._answer(direction, [equaliser(mel) for mel in tracks]),
+            "transport": self._answer(direction, [transport(mel) for mel in tracks]),
+        }
+
+    def _answer(self, direction: Direction, mels: Sequence[Float]) -> Answer:
+        """What each of `mels` scores as the conversion of the source track of its place."""
+        source, target = direction
+        likeness = [
+            true.likeness(Content.of(mel, self.audio))
+            for true, mel in zip(self.contents[source], mels, strict=True)
+        ]
+        return self._style(mels, target) | {
+            score: np.array([of[score] for of in likeness]) for score in CONTENT
+        }
+
+    def _real(self, direction: Direction) -> Answer:
+        """All real tracks of the target: style of each, and content in each source track."""
+        source, target = direction
+        pairs = [
+            [true.likeness(other) for other in self.contents[target]]
+            for true in self.contents[source]
+        ]
+        return self._style(self.tracks[target], target) | {
+            score: np.array([np.mean([pair[score] for pair in of]) for of in pairs])
+            for score in CONTENT
+        }
+
+    def _style(self, mels: Sequence[Float], target: str) -> Answer:
+        return {
+            score: np.array(
+                [classifier.probability(cut_clips([mel], CLIP, HOP), target) for mel in mels]
+            )
+            for score, classifier in self.classifiers.items()
+        }
+
+    def _accuracy(self, score: str) -> dict[str, float]:
+        return {"accuracy": self.accuracy[score]} if score in self.accuracy else {}
+
+    def _intervals(self, answers: dict[str, Answer]) -> dict[str, dict[str, list[float]]]:
+        """Percentile bootstrap over tracks (Efron and Tibshirani 1993, chapter 13)."""
+        tracks = len(answers["value"]["chroma"])
+        if tracks < 2:
+            return {}
+        rng = np.random.default_rng(self.seed)
+        drawn = {
+            name: rng.integers(count, size=(RESAMPLED, count))
+            for name, count in [
+                ("sources", tracks),
+                ("targets", len(answers["random_target"]["style_blind"])),
+            ]
+        }
+        redrawn = {
+            key: {
+                score: values[
+                    drawn["targets" if key == "random_target" and score in STYLES else "sources"]
+                ]
+                for score, values in answer.items()
+            }
+            for key, answer in answers.items()
+        }
+        draws = {score: redrawn["value"][score].mean(-1) for score in (*STYLES, *CONTENT)} | {
+            score: _shortfall(style, redrawn["value"], redrawn)
+            for score, style in SHORTFALLS.items()
+        }
+        return {
+            score: {"interval": np.percentile(values, [2.5, 97.5]).tolist()}
+            for score, values in draws.items()
+        }
+
+
+def _shortfall(style: str, answer: Answer, answers: Mapping[str, Answer]) -> Matrix:
+    """What an answer misses of the target's style and the source's content; see the class.
+
+    Values are (tracks,), or (draws, tracks) for an interval; returns (1,) or (draws,).
+    """
+    worst, best = (answers[key][style].mean(-1) for key in ("identity", "random_target"))
+    gained = (answer[style].mean(-1) - worst) / np.maximum(best - worst, LEAST_CONTRAST)
+    gained = np.where(best - worst < LEAST_CONTRAST, 0.0, gained)
+    chance = _kept(answers["random_target"])
+    kept = (_kept(answer) - chance) / (1 - chance)
+    return np.atleast_1d(2 - np.clip(gained, 0, 1) - np.clip(kept, 0, 1))
+
+
+def _kept(answer: Answer) -> Matrix:
+    return (answer["chroma"].mean(-1) + answer["onset_correlation"].mean(-1)) / 2

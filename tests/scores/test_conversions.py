@@ -190,10 +190,10 @@ def test_a_single_track_has_no_interval_and_more_tracks_a_narrower_one() -> None
         ]
         scores = judge.judge({("plucked", "struck"): every_other_lost})["plucked_to_struck"]
         if count == 1:
-            assert not any("interval" in values for values in scores.values())
+            assert all(values["interval"] is None for values in scores.values())
         else:
             widths.append(np.ptp(scores["chroma"]["interval"]))
-    assert widths[0] == pytest.approx(1, abs=0.1)  # of two tracks, one is kept and one is lost
+    assert widths[0] > 0.8  # of two tracks, one is kept and one is lost
     assert widths[1] < 0.8 * widths[0]
 
 

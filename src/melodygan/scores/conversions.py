@@ -19,8 +19,8 @@ Float = NDArray[np.float32]
 Matrix = NDArray[np.float64]
 Direction = tuple[str, str]  # source label, target label
 Convert = Callable[[Float, str, str], Float]
-Answer = dict[str, Matrix]  # by score, one value per track
-Scores = dict[str, dict[str, dict[str, float | list[float]]]]
+Answer = dict[str, Matrix]  # by score, one value per track, or per draw of tracks
+Scores = dict[str, dict[str, dict[str, float | list[float] | None]]]
 
 CLIP = 128  # frames of a clip that the classifiers judge
 HOP = 64  # frames between clips
@@ -30,7 +30,8 @@ SECONDS = 30  # of each, from its start
 STYLES = {"style_probability": timbre, "style_blind": movement}
 SHORTFALLS = {"shortfall": "style_probability", "shortfall_blind": "style_blind"}
 CONTENT = ("chroma", "onset_correlation", "tempo_agreement")
-RESAMPLED = 1000  # draws of tracks for an interval
+DRAWS = 400  # of an interval
+COVERED = (5.0, 95.0)  # percentiles: an interval of 90 %
 LEAST_CONTRAST = 0.1  # of style, between real tracks of the two labels
 
 
@@ -100,27 +101,23 @@ class ConversionScores:
     def judge(self, converted: Mapping[Direction, Sequence[Float]]) -> Scores:
         """Scores of log-mels that are the conversions of `self.tracks[source]`, in this order.
 
-        By direction and score: `value`, the five anchors, and `interval`, in which 95 % of 1000
-        redrawings of the held-out tracks lie; it is left out for a single track, which tells
-        nothing about others.
+        By direction and score: `value`, the five anchors, and `interval`, the 90 % interval of the
+        value over the choice of held-out tracks, or None for a single track.
         """
         result: Scores = {}
         for direction, mels in converted.items():
-            source, target = direction
             answers = {"value": self._answer(direction, mels), **self.anchors[direction]}
-            scores = {
-                score: {key: float(answer[score].mean()) for key, answer in answers.items()}
-                for score in (*STYLES, *CONTENT)
-            }
+            means = self._means(answers)
             for score, style in SHORTFALLS.items():
-                scores[score] = {
-                    key: float(_shortfall(style, answer, answers)[0])
-                    for key, answer in answers.items()
+                for of in means.values():
+                    of[score] = _shortfall(style, of, means)
+            result["_to_".join(direction)] = {
+                score: {
+                    **{key: float(of[score][0]) for key, of in means.items()},
+                    "interval": _interval(means["value"][score], len(mels)),
+                    **({"accuracy": self.accuracy[score]} if score in STYLES else {}),
                 }
-            intervals = self._intervals(answers)
-            result[f"{source}_to_{target}"] = {
-                score: {**values, **intervals.get(score, {}), **self._accuracy(score)}
-                for score, values in scores.items()
+                for score in (*STYLES, *CONTENT, *SHORTFALLS)
             }
         return result
 
@@ -170,53 +167,39 @@ class ConversionScores:
             for score, classifier in self.classifiers.items()
         }
 
-    def _accuracy(self, score: str) -> dict[str, float]:
-        return {"accuracy": self.accuracy[score]} if score in self.accuracy else {}
+    def _means(self, answers: Mapping[str, Answer]) -> dict[str, Answer]:
+        """Mean over tracks of every score, then the means of a Bayesian bootstrap: (1 + DRAWS,).
 
-    def _intervals(self, answers: dict[str, Answer]) -> dict[str, dict[str, list[float]]]:
-        """Percentile bootstrap over tracks (Efron and Tibshirani 1993, chapter 13)."""
-        tracks = len(answers["value"]["chroma"])
-        if tracks < 2:
-            return {}
+        The bootstrap (Rubin 1981) gives tracks random weights, the same ones in every answer.
+        """
         rng = np.random.default_rng(self.seed)
-        drawn = {
-            name: rng.integers(count, size=(RESAMPLED, count))
-            for name, count in [
-                ("sources", tracks),
-                ("targets", len(answers["random_target"]["style_blind"])),
-            ]
-        }
-        redrawn = {
+        real = answers["random_target"]
+        sources, targets = (
+            np.concatenate([np.full((1, n), 1 / n), rng.dirichlet(np.ones(n), DRAWS)])
+            for n in (len(real["chroma"]), len(real["style_blind"]))
+        )
+        return {
             key: {
-                score: values[
-                    drawn["targets" if key == "random_target" and score in STYLES else "sources"]
-                ]
+                score: (targets if answer is real and score in STYLES else sources) @ values
                 for score, values in answer.items()
             }
             for key, answer in answers.items()
         }
-        draws = {score: redrawn["value"][score].mean(-1) for score in (*STYLES, *CONTENT)} | {
-            score: _shortfall(style, redrawn["value"], redrawn)
-            for score, style in SHORTFALLS.items()
-        }
-        return {
-            score: {"interval": np.percentile(values, [2.5, 97.5]).tolist()}
-            for score, values in draws.items()
-        }
+
+
+def _interval(draws: Matrix, tracks: int) -> list[float] | None:
+    return np.percentile(draws[1:], COVERED).tolist() if tracks > 1 else None
 
 
 def _shortfall(style: str, answer: Answer, answers: Mapping[str, Answer]) -> Matrix:
-    """What an answer misses of the target's style and the source's content; see the class.
-
-    Values are (tracks,), or (draws, tracks) for an interval; returns (1,) or (draws,).
-    """
-    worst, best = (answers[key][style].mean(-1) for key in ("identity", "random_target"))
-    gained = (answer[style].mean(-1) - worst) / np.maximum(best - worst, LEAST_CONTRAST)
+    """What an answer's means miss of the target's style and the source's content; see the class."""
+    worst, best = answers["identity"][style], answers["random_target"][style]
+    gained = (answer[style] - worst) / np.maximum(best - worst, LEAST_CONTRAST)
     gained = np.where(best - worst < LEAST_CONTRAST, 0.0, gained)
     chance = _kept(answers["random_target"])
-    kept = (_kept(answer) - chance) / (1 - chance)
-    return np.atleast_1d(2 - np.clip(gained, 0, 1) - np.clip(kept, 0, 1))
+    kept = (_kept(answer) - chance) / np.maximum(1 - chance, 1e-6)  # 0: all tracks are one song
+    return 2 - np.clip(gained, 0, 1) - np.clip(kept, 0, 1)
 
 
 def _kept(answer: Answer) -> Matrix:
-    return (answer["chroma"].mean(-1) + answer["onset_correlation"].mean(-1)) / 2
+    return (answer["chroma"] + answer["onset_correlation"]) / 2

@@ -10,9 +10,11 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from melodygan.audio.mel import MelConfig, log_mel
 from melodygan.pipeline.errors import UserError
 from melodygan.scores.jury.checkpoint import read_checkpoint
-from melodygan.scores.jury.jury import Jury, JurySpace
+from melodygan.scores.jury.jury import TAGS, Jury, JurySpace, tag_of
+from melodygan.scores.jury.sketch import sketch
 from melodygan.scores.jury.weights import FILES
 
 Float = NDArray[np.float32]
@@ -76,6 +78,14 @@ def test_a_sound_has_the_same_tags_at_any_sample_rate(jury: Jury) -> None:
     assert max(abs(wrong[name] - low[name]) for name in low) > 0.1
 
 
+@pytest.mark.parametrize(
+    ("label", "tag"), [("Jazz", "jazz"), ("hip hop", "hip-hop"), ("swing", None), ("", None)]
+)
+def test_a_label_has_the_tag_of_its_name_or_none(label: str, tag: str | None) -> None:
+    assert tag_of(label) == tag
+    assert tag is None or tag in TAGS
+
+
 def test_other_chords_are_nearer_to_chords_than_noise_is(jury: Jury) -> None:
     rng = np.random.default_rng(0)
     roots = [110.0 * 2 ** (step / 12) for step in range(12)]
@@ -90,6 +100,27 @@ def test_other_chords_are_nearer_to_chords_than_noise_is(jury: Jury) -> None:
     assert space.distances(other, real, count=4)["windows"] == 4
     with pytest.raises(UserError, match="two windows"):
         space.distances(other[:1], real)
+
+
+def test_a_sketch_of_a_log_mel_sounds_to_the_jury_like_the_sound_itself(jury: Jury) -> None:
+    config = MelConfig(22050, 1024, 256, 1024, 128, 0.0, 11025.0)
+    roots = [110.0 * 2 ** (step / 12) for step in range(0, 12, 2)]
+    sounds = [chord(root) for root in roots]
+    sketches = [sketch(log_mel(sound, config), config) for sound in sounds]
+    assert sketches[0].shape == (len(sounds[0]) // 256 * 256,)
+    assert np.array_equal(sketches[0], sketch(log_mel(sounds[0], config), config))
+    real = [jury.embed(sound, 22050) for sound in sounds]
+    space = JurySpace(real)
+    shuffled = [
+        sketch(np.random.default_rng(0).permutation(log_mel(sound, config)), config)
+        for sound in sounds
+    ]
+    near, far = (
+        space.distances([jury.embed(sound, 22050) for sound in made], real)
+        for made in (sketches, shuffled)
+    )
+    assert near["frechet"] < 0.3 * far["frechet"]
+    assert near["kernel"] < 0.3 < far["kernel"]
 
 
 def test_the_package_is_read_once_and_never_imported(jury: Jury, tmp_path: Path) -> None:

@@ -71,6 +71,16 @@ class Jury:
         return embedding, logits
 
 
+def tag_of(label: str) -> str | None:
+    """The jury's tag for a label of the data ("Hip Hop": "hip-hop"); None if it knows none."""
+    plain = {_letters(tag): tag for tag in TAGS}
+    return plain.get(_letters(label))
+
+
+def _letters(name: str) -> str:
+    return "".join(letter for letter in name.lower() if letter.isalnum())
+
+
 def _windows(samples: Float, rate: int) -> Float:
     """The tagger's input: log10(1 + 10^4 mel power), (windows, 187, 96).
 
@@ -130,13 +140,17 @@ class JurySpace:
         count = min(len(sets[0]), len(sets[1]), count or len(sets[0]))
         if count < 2:
             raise UserError("the jury needs at least two windows (6 s) of each set of sounds")
-        a, b = (self._project(windows, count) for windows in sets)
+        a, b = (self.apply(_spread(windows, count)) for windows in sets)
         return {
             "frechet": frechet_distance(a, b),
             "kernel": kernel_distance(a, b),
             "windows": float(count),
         }
 
-    def _project(self, windows: Matrix, count: int) -> Matrix:
-        chosen = np.linspace(0, len(windows) - 1, count).round().astype(int)
-        return (windows[chosen] - self.mean) @ self.axes
+    def apply(self, windows: Matrix) -> Matrix:
+        """Embeddings (windows, 200) -> their principal components (windows, 16)."""
+        return (windows - self.mean) @ self.axes
+
+
+def _spread(windows: Matrix, count: int) -> Matrix:
+    return windows[np.linspace(0, len(windows) - 1, count).round().astype(int)]

@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from melodygan.audio.mel import LOG_SILENCE, MelConfig
+from melodygan.pipeline.errors import UserError
 from melodygan.scores.conversions import ConversionScores, Scores
 from melodygan.scores.training_free import Equaliser
 
@@ -100,6 +101,8 @@ def test_all_scores_have_all_anchors_and_an_interval_about_the_value(
             low, high = values["interval"]
             assert low <= values["value"] + 1e-9
             assert values["value"] <= high + 1e-9
+        low, high = direction["shortfall"]["transport_interval"]
+        assert low <= direction["shortfall"]["transport"] <= high
 
 
 def test_neither_the_source_nor_a_real_track_of_the_target_wins(judge: ConversionScores) -> None:
@@ -195,6 +198,14 @@ def test_a_single_track_has_no_interval_and_more_tracks_a_narrower_one() -> None
             widths.append(np.ptp(scores["chroma"]["interval"]))
     assert widths[0] > 0.8  # of two tracks, one is kept and one is lost
     assert widths[1] < 0.8 * widths[0]
+
+
+def test_tracks_too_short_for_a_clip_are_left_out_and_told_if_there_are_no_others() -> None:
+    train, held = data()
+    short = {label: [mels[0][:100], *mels] for label, mels in held.items()}
+    assert len(ConversionScores(train, short, AUDIO, 0).tracks["plucked"]) == 3
+    with pytest.raises(UserError, match="no track has the 128 frames"):
+        ConversionScores(train, short | {"struck": [held["struck"][0][:127]]}, AUDIO, 0)
 
 
 def test_judging_again_gives_the_same_numbers(judge: ConversionScores) -> None:

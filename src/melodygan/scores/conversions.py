@@ -29,6 +29,7 @@ TRACKS = 8  # held-out tracks per label, at most
 SECONDS = 30  # of each, from its start
 STYLES = {"style_probability": timbre, "style_blind": movement}
 SHORTFALLS = {"shortfall": "style_probability", "shortfall_blind": "style_blind"}
+BASELINES = ("equaliser", "transport")
 CONTENT = ("chroma", "onset_correlation", "tempo_agreement")
 DRAWS = 400  # of an interval
 COVERED = (5.0, 95.0)  # percentiles: an interval of 90 %
@@ -61,16 +62,20 @@ class ConversionScores:
         """Log-mels (frames, n_mels) of whole training and held-out tracks by the two labels.
 
         The classifiers and the training-free conversions are fitted to the training tracks. All
-        anchors are computed here, once; `scores` then only judges the conversions.
+        anchors are computed here, once; `scores` then only judges the conversions. Held-out tracks
+        shorter than a clip are left out.
         Raises UserError if no track of a label is as long as a clip.
         """
         self.audio, self.seed = audio, seed
         self.labels = sorted(train)
         clips = {label: cut_clips(train[label], CLIP, HOP, TRAIN_CLIPS) for label in self.labels}
         frames = round(SECONDS * audio.frame_rate)
+        long_enough = {
+            label: [mel for mel in held_out[label] if len(mel) >= CLIP] for label in self.labels
+        }
         self.tracks = {
-            label: [np.array(mel[:frames]) for mel in held_out[label][:TRACKS]]
-            for label in self.labels
+            label: [np.array(mel[:frames]) for mel in mels[:TRACKS]]
+            for label, mels in long_enough.items()
         }
         self.contents = {
             label: [Content.of(mel, audio) for mel in tracks]
@@ -102,7 +107,8 @@ class ConversionScores:
         """Scores of log-mels that are the conversions of `self.tracks[source]`, in this order.
 
         By direction and score: `value`, the five anchors, and `interval`, the 90 % interval of the
-        value over the choice of held-out tracks, or None for a single track.
+        value over the choice of held-out tracks, or None for a single track. The shortfalls have
+        `equaliser_interval` and `transport_interval` too, for verdicts.
         """
         result: Scores = {}
         for direction, mels in converted.items():
@@ -116,6 +122,11 @@ class ConversionScores:
                     **{key: float(of[score][0]) for key, of in means.items()},
                     "interval": _interval(means["value"][score], len(mels)),
                     **({"accuracy": self.accuracy[score]} if score in STYLES else {}),
+                    **{
+                        f"{key}_interval": _interval(means[key][score], len(mels))
+                        for key in BASELINES
+                        if score in SHORTFALLS
+                    },
                 }
                 for score in (*STYLES, *CONTENT, *SHORTFALLS)
             }

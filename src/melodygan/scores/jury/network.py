@@ -10,7 +10,7 @@ Float = NDArray[np.float32]
 
 N_MELS = 96
 FRAMES = 187  # of a window, as in training
-TAGS = 50
+N_TAGS = 50
 WIDTH = 200  # of the embedding
 EPSILON = 1e-3  # of batch normalisation, TensorFlow's default
 TIMBRAL = (38, 67)  # mel bands that a timbral filter spans
@@ -65,7 +65,7 @@ class Tagger(nn.Module):
         self.pooled_norm = nn.BatchNorm1d(pooled, EPSILON)
         self.dense = nn.Linear(pooled, WIDTH)
         self.dense_norm = nn.BatchNorm1d(WIDTH, EPSILON)
-        self.logits = nn.Linear(WIDTH, TAGS)
+        self.logits = nn.Linear(WIDTH, N_TAGS)
 
     def forward(self, windows: Tensor) -> tuple[Tensor, Tensor]:
         x = self.norm(windows[:, None])

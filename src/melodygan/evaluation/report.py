@@ -32,7 +32,7 @@ def evaluate(features: FeatureSet, generated: Path, metrics: Path, seed: int) ->
 def draw_scores(path: Path, scores: dict[str, Any]) -> None:
     """Where the samples lie between their anchors: 0 is the floor (real music), 1 is noise."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    names = ["kernel_distance", "frechet_distance", "coverage", "memorisation"]
+    names = ["kernel_distance", "frechet_distance", "time_distance", "order_auc", "memorisation"]
     figure, axis = plt.subplots(figsize=(7, 2.6), layout="constrained")
     for row, name in enumerate(names):
         anchors = scores["generated"]["samples"][name]

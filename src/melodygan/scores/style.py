@@ -20,8 +20,10 @@ class StyleClassifier:
     def __init__(self, clips: dict[str, Float], decay: float = 1e-2) -> None:
         """clips: training clips (n, n_mels, frames) by label; at least two labels."""
         self.labels = sorted(clips)
-        features = {label: describe(clips[label]) for label in self.labels}
-        self.embedding = Embedding.fit(np.concatenate([features[label] for label in self.labels]))
+        features = {label: describe(clips[label].transpose(0, 2, 1)) for label in self.labels}
+        self.embedding = Embedding.whitened(
+            np.concatenate([features[label] for label in self.labels])
+        )
         x = torch.cat([torch.from_numpy(self.embedding.apply(features[n])) for n in self.labels])
         counts = [len(features[label]) for label in self.labels]
         y = torch.repeat_interleave(torch.arange(len(counts)), torch.tensor(counts))
@@ -41,7 +43,7 @@ class StyleClassifier:
 
     def probability(self, clips: Float, label: str) -> float:
         """Mean probability of `label` over clips (n, n_mels, frames)."""
-        x = torch.from_numpy(self.embedding.apply(describe(clips)))
+        x = torch.from_numpy(self.embedding.apply(describe(clips.transpose(0, 2, 1))))
         return float(self._logits(x).softmax(1)[:, self.labels.index(label)].mean())
 
     def _logits(self, x: torch.Tensor) -> torch.Tensor:

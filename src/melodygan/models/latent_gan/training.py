@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
@@ -15,9 +16,7 @@ from melodygan.models.vqvae.model import TrainedVQVAE
 from melodygan.scores.sets import RealSets, Scores, spread
 from melodygan.training.task import Batch, Limit, Samples, Task, Update, frozen
 
-CLIPS = 256  # clips per compared set, at most, spread evenly over the tracks
-TRAIN_CLIPS = 4096  # training clips among which a copied one is looked for, at most
-CLIP_HOP = 64  # frames between clips
+WATCHED = ("kernel_distance", "frechet_distance", "time_distance")  # while training
 
 
 class LatentGANTask(Task):
@@ -103,16 +102,15 @@ class LatentGANTask(Task):
     def validate(self) -> dict[str, float]:
         """Set distances of samples to validation tracks, and their spread beside the tracks'."""
         samples = self._invent(self.real.count)
-        scores = self.real.scores(samples)
-        values = {name: anchors["value"] for name, anchors in scores.items()}
+        values = self.real.values(samples, WATCHED)
         return values | {"spread": spread(samples) / max(self.real.spread, 1e-6)}
 
     def samples(self) -> dict[str, Samples]:
         """Two invented clips, from the same noise each time."""
-        return {f"clip-{i}": mel.T for i, mel in enumerate(self._invent(2))}
+        return {f"clip-{i}": mel for i, mel in enumerate(self._invent(2))}
 
     def _invent(self, count: int) -> Samples:
-        return self.trained().sample(self.vqvae, count, self.seed + 1).numpy()
+        return _as_clips(self.trained().sample(self.vqvae, count, self.seed + 1))
 
     def trained(self) -> TrainedLatentGAN:
         """The model in its present state."""
@@ -123,22 +121,27 @@ def generated_scores(
     model: TrainedLatentGAN, vqvae: TrainedVQVAE, real: RealSets, seed: int
 ) -> Scores:
     """Scores of samples, as many as the real sets compare."""
-    return real.scores(model.sample(vqvae, real.count, seed).numpy())
+    return real.scores(_as_clips(model.sample(vqvae, real.count, seed)))
 
 
 def real_sets(features: FeatureSet, vqvae: TrainedVQVAE, held_out: str, seed: int) -> RealSets:
-    """Real clips of training tracks and of the split `held_out`.
+    """Real tracks of the training split and of the split `held_out`, to judge samples by.
 
-    Its copies are training patches through the VQ-VAE: what the decoder would make of memorised
-    latents, and so the best that a generator of latents can do about the training data.
+    What samples went through, and anchors therefore go through too, is the VQ-VAE: the best that
+    a generator of latents can do is what the decoder makes of real ones.
     """
-    frames = vqvae.params.frames
-    train, other = (Patches(features.tracks(split), frames) for split in ("train", held_out))
-    patches = torch.from_numpy(train.random(CLIPS, np.random.default_rng(seed)))
-    copies = torch.cat([vqvae.decode(vqvae.encode(part)) for part in patches.split(16)])
-    return RealSets(
-        train.regular(CLIP_HOP, TRAIN_CLIPS), other.regular(CLIP_HOP, CLIPS), copies.numpy(), seed
-    )
+
+    def rebuilt(clips: NDArray[np.float32]) -> NDArray[np.float32]:
+        parts = torch.from_numpy(clips).transpose(1, 2).split(16)
+        return _as_clips(torch.cat([vqvae.decode(vqvae.encode(part)) for part in parts]))
+
+    train, other = ([t.mel for t in features.tracks(split)] for split in ("train", held_out))
+    return RealSets(train, other, vqvae.params.frames, seed, rebuilt)
+
+
+def _as_clips(patches: Tensor) -> NDArray[np.float32]:
+    """(count, n_mels, frames) of a network -> (count, frames, n_mels)."""
+    return np.ascontiguousarray(patches.transpose(1, 2).numpy())
 
 
 def _encode_tracks(features: FeatureSet, vqvae: TrainedVQVAE) -> list[Tensor]:

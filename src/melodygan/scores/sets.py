@@ -1,7 +1,6 @@
 """The scores of one generated set, each beside the anchors that give it meaning."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
 
@@ -20,6 +19,7 @@ from melodygan.scores.time_embedding import describe_time
 Float = NDArray[np.float32]
 Matrix = NDArray[np.float64]
 Hear = Callable[[Float], Matrix]
+Anchors = Callable[[], dict[str, Clips]]
 Scores = dict[str, dict[str, Any]]
 
 CLIPS = 256  # clips per compared set, at most, spread evenly over the tracks
@@ -29,26 +29,21 @@ OVERLAP = 4  # a clip starts every 1 / OVERLAP of its length
 COLUMN = 8  # frames; what a VQ-VAE's code spans
 
 
-@dataclass(frozen=True)
 class Measure:
     """A score: what it hears of clips, how it compares that, and with what.
 
-    hear: clips (clips, frames, n_mels) -> (clips, dimensions) or (clips,). anchors: clips in the
-    generated ones' place.
+    hear: clips (clips, frames, n_mels) -> (clips, dimensions) or (clips,). anchors: makes the
+    clips that stand in the generated ones' place, when they are first needed.
     """
 
-    hear: Hear
-    compare: Compare
-    reference: Rows
-    anchors: dict[str, Rows]
+    def __init__(self, hear: Hear, compare: Compare, reference: Clips, anchors: Anchors) -> None:
+        self.hear, self.compare, self._anchors = hear, compare, anchors
+        self.reference = reference.rows(hear)
 
-    @staticmethod
-    def of(
-        hear: Hear, compare: Compare, reference: Clips, anchors: Mapping[str, Clips]
-    ) -> "Measure":
-        """Hears reference and anchors once and for all."""
-        heard = {name: clips.rows(hear) for name, clips in anchors.items()}
-        return Measure(hear, compare, reference.rows(hear), heard)
+    @cached_property
+    def anchors(self) -> dict[str, Rows]:
+        """What the score hears in its anchors."""
+        return {name: clips.rows(self.hear) for name, clips in self._anchors().items()}
 
     def value(self, clips: Rows) -> float:
         """The score alone."""
@@ -57,14 +52,12 @@ class Measure:
 
     def score(self, clips: Rows, seed: int) -> dict[str, Any]:
         """`value` and `interval`, and the same of the anchors (see RealSets.scores)."""
-        result: dict[str, Any] = {}
-        for name, rows in {"value": clips, **self.anchors}.items():
-            value, interval = with_interval(
-                self.compare, rows, self.reference, np.random.default_rng(seed)
-            )
-            result[name] = value
-            if name in ("value", "floor", "shuffled"):
-                result["interval" if name == "value" else f"{name}_interval"] = interval
+        result: dict[str, Any] = {name: self.value(rows) for name, rows in self.anchors.items()}
+        judged = {"value": clips} | {name: self.anchors[name] for name in ("floor", "shuffled")}
+        for name, rows in judged.items():
+            rng = np.random.default_rng(seed)
+            result[name], interval = with_interval(self.compare, rows, self.reference, rng)
+            result["interval" if name == "value" else f"{name}_interval"] = interval
         return result
 
 
@@ -108,7 +101,6 @@ class RealSets:
         self._floor = self._train.take(_some(len(self._train), self.count, rng))
         self._source = anywhere(train, frames, self.count, rng)
         self._noise = independent(_noise(self._train.log_mel, self.count, rng))
-        self._columns = np.random.default_rng([seed, 1])
         others: dict[str, Hear] = {"time_distance": describe_time, **(further or {})}
         whitened, standardised = Embedding.whitened, Embedding.standardised
         kernel, frechet = distances.kernel_distance, distances.frechet_distance
@@ -161,7 +153,7 @@ class RealSets:
     @cached_property
     def _anchors(self) -> dict[str, Clips]:
         """Made of training tracks, from which a generator has learnt what it knows."""
-        spoilt = self._source.through(lambda clips: shuffled(clips, COLUMN, self._columns))
+        spoilt = self._source.through(self._shuffle)
         return {
             "floor": self._floor,
             "copies": self._source.through(self._through),
@@ -173,37 +165,45 @@ class RealSets:
     def _held_out_through(self) -> Clips:
         return self.held_out.through(self._through)
 
+    def _shuffle(self, clips: Float) -> Float:
+        return shuffled(clips, COLUMN, np.random.default_rng([self.seed, 1]))
+
     def _distance(
         self, fit: Callable[[Matrix], Embedding], hear: Hear, compare: Compare
     ) -> Measure:
         embedding = fit(hear(self._train.log_mel))
-        return Measure.of(
-            lambda clips: embedding.apply(hear(clips)), compare, self.held_out, self._anchors
+        return Measure(
+            lambda clips: embedding.apply(hear(clips)),
+            compare,
+            self.held_out,
+            lambda: self._anchors,
         )
 
     def _order(self) -> Measure:
         """Anchors from held-out tracks: the judge has seen the training clips, spoilt and whole."""
         known = np.linspace(0, len(self._train) - 1, min(len(self._train), ORDER_CLIPS)).astype(int)
         judge = OrderJudge(self._train.log_mel[known], self.seed)
-        spoilt = self.held_out.through(lambda clips: shuffled(clips, COLUMN, self._columns))
-        anchors = {
+        return Measure(judge.logits, distances.order_auc, self.held_out, self._ordered)
+
+    def _ordered(self) -> dict[str, Clips]:
+        spoilt = self.held_out.through(self._shuffle)
+        return {
             "floor": self.held_out,
             "copies": self._held_out_through,
             "shuffled": spoilt.through(self._through),
             "noise": self._noise,
         }
-        return Measure.of(judge.logits, distances.order_auc, self.held_out, anchors)
 
     def _memory(self) -> Measure:
         """Everything as the generator would give it back: through the decoder."""
         embedding = Embedding.whitened(describe(self._train.log_mel))
         known = embedding.apply(describe(self._through(self._train.log_mel)))
         held_out = self._held_out_through
-        measure = Measure.of(
+        measure = Measure(
             lambda clips: distances.nearest(embedding.apply(describe(clips)), known),
             distances.memorisation,
             held_out,
-            self._anchors | {"floor": held_out},
+            lambda: self._anchors | {"floor": held_out},
         )
         if np.median(measure.reference.values) == 0:
             raise UserError(

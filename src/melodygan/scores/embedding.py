@@ -22,9 +22,9 @@ def describe(log_mel: Float) -> Matrix:
     """
     clips = audible(log_mel)
     frames, n_mels = clips.shape[1:]
-    cepstra = clips @ _dct(CEPSTRA, n_mels).T
-    bands = band_energies(log_mel)
-    energy = clips.mean(2)
+    cepstra = (clips @ _dct(CEPSTRA, n_mels).T.astype(np.float32)).astype(np.float64)
+    bands = _grouped(clips, BANDS)
+    energy = clips.mean(2, dtype=np.float64)
     envelope = np.maximum(np.diff(energy, axis=1), 0)
     modulation = np.abs(np.fft.rfft(envelope - envelope.mean(1, keepdims=True), axis=1))
     kept = np.array_split(modulation[:, 1 : max(2, frames // 8)], 8, axis=1)
@@ -43,20 +43,27 @@ def describe(log_mel: Float) -> Matrix:
     )
 
 
-def audible(log_mel: Float) -> Matrix:
+def audible(log_mel: Float) -> Float:
     """Clips (clips, frames, n_mels) with all below a clip's maximum - 60 dB raised to that.
 
     With an absolute floor of silence, inaudible noise would dominate every distance.
     """
-    clips = log_mel.astype(np.float64)
-    return np.maximum(clips, clips.max((1, 2), keepdims=True) - DYNAMIC_RANGE)
+    floor = log_mel.max((1, 2), keepdims=True) - np.float32(DYNAMIC_RANGE)
+    return np.maximum(log_mel, floor)
 
 
 def band_energies(log_mel: Float, bands: int = BANDS) -> Matrix:
     """Mean log-mel in neighbouring bands: (clips, frames, n_mels) -> (clips, frames, bands)."""
-    groups = np.array_split(np.arange(log_mel.shape[2]), min(bands, log_mel.shape[2]))
-    clips = audible(log_mel)
-    return np.stack([clips[:, :, group].mean(2) for group in groups], axis=2)
+    return _grouped(audible(log_mel), bands)
+
+
+def _grouped(clips: Float, bands: int) -> Matrix:
+    n_mels = clips.shape[2]
+    groups = np.array_split(np.arange(n_mels), min(bands, n_mels))
+    mean = np.zeros((n_mels, len(groups)))
+    for index, group in enumerate(groups):
+        mean[group, index] = 1 / len(group)
+    return (clips @ mean.astype(np.float32)).astype(np.float64)
 
 
 def _dct(count: int, size: int) -> Matrix:

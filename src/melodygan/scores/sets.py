@@ -102,14 +102,11 @@ class RealSets:
         self._source = anywhere(train, frames, self.count, rng)
         self._noise = independent(_noise(self._train.log_mel, self.count, rng))
         others: dict[str, Hear] = {"time_distance": describe_time, **(further or {})}
-        whitened, standardised = Embedding.whitened, Embedding.standardised
         kernel, frechet = distances.kernel_distance, distances.frechet_distance
         self._makers: dict[str, Callable[[], Measure]] = {
-            "kernel_distance": partial(self._distance, whitened, describe, kernel),
-            "frechet_distance": partial(self._distance, whitened, describe, frechet),
-            **{
-                name: partial(self._distance, standardised, h, kernel) for name, h in others.items()
-            },
+            "kernel_distance": lambda: self._distance(self._embed, kernel),
+            "frechet_distance": lambda: self._distance(self._embed, frechet),
+            **{name: partial(self._other_distance, hear) for name, hear in others.items()},
             "order_auc": self._order,
             "memorisation": self._memory,
         }
@@ -168,16 +165,18 @@ class RealSets:
     def _shuffle(self, clips: Float) -> Float:
         return shuffled(clips, COLUMN, np.random.default_rng([self.seed, 1]))
 
-    def _distance(
-        self, fit: Callable[[Matrix], Embedding], hear: Hear, compare: Compare
-    ) -> Measure:
-        embedding = fit(hear(self._train.log_mel))
-        return Measure(
-            lambda clips: embedding.apply(hear(clips)),
-            compare,
-            self.held_out,
-            lambda: self._anchors,
-        )
+    @cached_property
+    def _embed(self) -> Hear:
+        """The project's own embedding, fitted to the training clips."""
+        embedding = Embedding.whitened(describe(self._train.log_mel))
+        return lambda clips: embedding.apply(describe(clips))
+
+    def _distance(self, hear: Hear, compare: Compare) -> Measure:
+        return Measure(hear, compare, self.held_out, lambda: self._anchors)
+
+    def _other_distance(self, hear: Hear) -> Measure:
+        embedding = Embedding.standardised(hear(self._train.log_mel))
+        return self._distance(lambda clips: embedding.apply(hear(clips)), distances.kernel_distance)
 
     def _order(self) -> Measure:
         """Anchors from held-out tracks: the judge has seen the training clips, spoilt and whole."""
@@ -196,11 +195,10 @@ class RealSets:
 
     def _memory(self) -> Measure:
         """Everything as the generator would give it back: through the decoder."""
-        embedding = Embedding.whitened(describe(self._train.log_mel))
-        known = embedding.apply(describe(self._through(self._train.log_mel)))
+        known = self._embed(self._through(self._train.log_mel))
         held_out = self._held_out_through
         measure = Measure(
-            lambda clips: distances.nearest(embedding.apply(describe(clips)), known),
+            lambda clips: distances.nearest(self._embed(clips), known),
             distances.memorisation,
             held_out,
             lambda: self._anchors | {"floor": held_out},

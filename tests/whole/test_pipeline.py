@@ -42,8 +42,14 @@ def test_every_stage_leaves_its_metrics_with_the_agreed_keys(project) -> None:
         ],
         "latent_gan": [
             f"{name}.{anchor}"
-            for name in ("kernel_distance", "frechet_distance", "coverage", "memorisation")
-            for anchor in ("value", "floor", "noise")
+            for name in (
+                "kernel_distance",
+                "frechet_distance",
+                "time_distance",
+                "order_auc",
+                "memorisation",
+            )
+            for anchor in ("value", "floor", "copies", "shuffled", "noise")
         ],
         "cyclegan": [
             f"{direction}.{name}.{anchor}"

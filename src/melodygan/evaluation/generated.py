@@ -21,8 +21,7 @@ Row = dict[str, Any]
 
 CLIP = 128  # frames of a clip that the style classifier judges
 HOP = 64  # frames between clips
-CLIPS = 512  # clips per compared set or label, at most
-TRAIN_CLIPS = 4096  # training clips among which a copied one is looked for, at most
+CLIPS = 512  # clips per label, at most
 
 
 class Generated:
@@ -56,15 +55,12 @@ class Generated:
         """Set distances of the invented clips to test tracks, between floor and noise."""
         made = [self.mels[row["name"]] for row in rows]
         frames = min(len(mel) for mel in made)
-        train, test = (Patches(self.features.tracks(split), frames) for split in ("train", "test"))
-        real = RealSets(
-            train.regular(HOP, TRAIN_CLIPS),
-            test.regular(HOP, CLIPS),
-            train.random(len(made), np.random.default_rng(self.seed)),
-            self.seed,
-            count=len(made),
+        train, test = (
+            [track.mel for track in self.features.tracks(split)] for split in ("train", "test")
         )
-        return {"clips": real.count, **real.scores(np.stack([mel[:frames] for mel in made]))}
+        real = RealSets(train, test, frames, self.seed, count=len(made))
+        clips = np.stack([mel[:frames] for mel in made])
+        return {"clips": real.count, **real.scores(clips)}
 
     def _reconstructions(self, rows: list[Row]) -> dict[str, float]:
         """Mean log-mel L1 (ln units) and chroma cosine of rebuilt test tracks to the true ones."""

@@ -66,7 +66,9 @@ class StyleClassifier:
         """clips: training clips (n, frames, n_mels) by label; at least two labels."""
         self.labels, self.description = sorted(clips), description
         features = {label: description(clips[label]) for label in self.labels}
-        self.embedding = Embedding.fit(np.concatenate([features[label] for label in self.labels]))
+        self.embedding = Embedding.whitened(
+            np.concatenate([features[label] for label in self.labels])
+        )
         x = torch.cat([torch.from_numpy(self.embedding.apply(features[n])) for n in self.labels])
         counts = [len(features[label]) for label in self.labels]
         y = torch.repeat_interleave(torch.arange(len(counts)), torch.tensor(counts))

@@ -11,12 +11,13 @@ from melodygan.blocks.adversarial import (
     vanilla_generator,
     zero_centred_penalty,
 )
-from melodygan.dataset.feature_set import FeatureSet, Patches
+from melodygan.dataset.feature_set import FeatureSet
 from melodygan.models.latent_gan.config import LatentGANParams
 from melodygan.models.latent_gan.model import TrainedLatentGAN
 from melodygan.models.latent_gan.network import Discriminator, Generator
 from melodygan.models.vqvae.latents import LatentCrops
 from melodygan.models.vqvae.model import TrainedVQVAE
+from melodygan.scores.claims import set_claim
 from melodygan.scores.sets import RealSets, Scores, spread
 from melodygan.training import optimisers
 from melodygan.training.data import Data
@@ -25,9 +26,7 @@ from melodygan.training.verdict import Claim
 
 Float = NDArray[np.float32]
 
-CLIPS = 256  # clips per compared set, at most, spread evenly over the tracks
-TRAIN_CLIPS = 4096  # training clips among which a copied one is looked for, at most
-CLIP_HOP = 64  # frames between clips
+WATCHED = ("kernel_distance", "time_distance")  # while training: what is heard, and when
 
 
 class LatentGANTask(Task):
@@ -36,7 +35,7 @@ class LatentGANTask(Task):
     params_type = LatentGANParams
     used = ("generator",)
     averaged = ("generator",)
-    score = "kernel_distance"
+    score = "distance"
     channels_last = True
     limits = (
         Limit(
@@ -108,10 +107,14 @@ class LatentGANTask(Task):
         yield Update("generator", loss)
 
     def validate(self) -> dict[str, float]:
-        """Set distances of samples to validation tracks, and their spread beside the tracks'."""
+        """Distances of samples to validation tracks, and their spread beside the tracks'.
+
+        distance, by which weights are chosen: the sum of the kernel distance, which is deaf to
+        order in time, and the time distance, which hears little else.
+        """
         samples = self._invent(self.real.count)
-        scores = self.real.scores(samples)
-        values = {name: anchors["value"] for name, anchors in scores.items()}
+        values = self.real.values(samples, WATCHED)
+        values["distance"] = values["kernel_distance"] + values["time_distance"]
         return values | {"spread": spread(samples) / max(self.real.spread, 1e-6)}
 
     def samples(self) -> dict[str, Float]:
@@ -132,21 +135,16 @@ class LatentGANTask(Task):
         return real.scores(self.trained().sample(real.count, self.seed))
 
     def claim(self, scores: Scores) -> Claim:
-        """Kernel distance between noise and real training clips."""
-        name = "kernel_distance"
-        anchors = scores[name]
-        return Claim(name, anchors["value"], anchors["noise"], "noise", anchors["floor"])
+        """How much more like music in time the samples are than real sound without order."""
+        return set_claim(scores)
 
 
 def real_sets(features: FeatureSet, vqvae: TrainedVQVAE, held_out: str, seed: int) -> RealSets:
-    """Real clips of training tracks and of the split `held_out`.
+    """Real tracks of the training split and of the split `held_out`, to judge samples by.
 
-    Its copies are training patches through the VQ-VAE: what the decoder would make of memorised
-    latents, and so the best that a generator of latents can do about the training data.
+    What samples went through, and anchors therefore go through too, is the VQ-VAE: the best that
+    a generator of latents can do is what the decoder makes of real ones.
     """
+    train, other = ([t.mel for t in features.tracks(split)] for split in ("train", held_out))
     frames = vqvae.params.frames
-    train, other = (Patches(features.tracks(split), frames) for split in ("train", held_out))
-    copies = vqvae.decode(vqvae.encode(train.random(CLIPS, np.random.default_rng(seed))))
-    return RealSets(
-        train.regular(CLIP_HOP, TRAIN_CLIPS), other.regular(CLIP_HOP, CLIPS), copies, seed
-    )
+    return RealSets(train, other, frames, seed, lambda clips: vqvae.decode(vqvae.encode(clips)))

@@ -11,6 +11,7 @@ from melodygan.pipeline.errors import UserError
 from melodygan.scores.distances import frechet_distance, kernel_distance
 from melodygan.scores.jury.network import FRAMES, N_MELS, Tagger
 from melodygan.scores.jury.weights import load_tagger
+from melodygan.scores.rows import Rows
 
 Float = NDArray[np.float32]
 Matrix = NDArray[np.float64]
@@ -136,14 +137,15 @@ class JurySpace:
         count: at most so many windows of each, to compare several sets on equal terms.
         Raises UserError for fewer than two windows.
         """
-        sets = [np.concatenate(sounds) for sounds in (made, real)]
-        count = min(len(sets[0]), len(sets[1]), count or len(sets[0]))
+        windows = [sum(map(len, sounds)) for sounds in (made, real)]
+        count = min(*windows, count or windows[0])
         if count < 2:
             raise UserError("the jury needs at least two windows (6 s) of each set of sounds")
-        a, b = (self.apply(_spread(windows, count)) for windows in sets)
+        a, b = (self._rows(sounds, count) for sounds in (made, real))
+        weights = [np.ones((1, rows.tracks)) for rows in (a, b)]
         return {
-            "frechet": frechet_distance(a, b),
-            "kernel": kernel_distance(a, b),
+            "frechet": float(frechet_distance(a, b, *weights)[0]),
+            "kernel": float(kernel_distance(a, b, *weights)[0]),
             "windows": float(count),
         }
 
@@ -151,6 +153,9 @@ class JurySpace:
         """Embeddings (windows, 200) -> their principal components (windows, 16)."""
         return (windows - self.mean) @ self.axes
 
-
-def _spread(windows: Matrix, count: int) -> Matrix:
-    return windows[np.linspace(0, len(windows) - 1, count).round().astype(int)]
+    def _rows(self, sounds: Sequence[Matrix], count: int) -> Rows:
+        """`count` windows, evenly spread over the set; those of one sound belong together."""
+        owner = np.repeat(np.arange(len(sounds)), [len(sound) for sound in sounds])
+        chosen = np.linspace(0, len(owner) - 1, count).round().astype(int)
+        values = self.apply(np.concatenate(sounds)[chosen])
+        return Rows(values, np.unique(owner[chosen], return_inverse=True)[1])

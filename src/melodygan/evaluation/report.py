@@ -21,6 +21,8 @@ def draw_scores(path: Path, scores: dict[str, Any]) -> None:
     """Where the samples lie between their anchors: 0 is the floor (real music), 1 is noise."""
     path.parent.mkdir(parents=True, exist_ok=True)
     sampled = [kinds["sample"] for kinds in scores["generated"].values() if "sample" in kinds]
+    if not sampled:
+        return
     names = ["kernel_distance", "frechet_distance", "time_distance", "order_auc", "memorisation"]
     figure, axis = plt.subplots(figsize=(7, 2.6), layout="constrained")
     for row, name in enumerate(names):

@@ -1,8 +1,9 @@
 """Model folders: weights.safetensors + config.json. Loading never unpickles."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -49,3 +50,28 @@ def fill(network: nn.Module, weights: dict[str, Tensor], folder: Path) -> None:
             f"{folder}: the weights are not those of its config.json ({reason}): "
             f"run `dvc repro -f {folder.name}`"
         ) from None
+
+
+class StoredModel:
+    """A model that is one network, made from plain values: its folder holds no more than the two.
+
+    A subclass's constructor takes `config` and `audio`, hands them on, and sets `network`.
+    """
+
+    network: nn.Module
+
+    def __init__(self, config: dict[str, Any], audio: MelConfig) -> None:
+        self.config, self.audio = config, audio
+
+    @classmethod
+    def load(cls, folder: Path, audio: MelConfig, device: torch.device | None = None) -> Self:
+        """Read the model's folder. Raises UserError on a mel mismatch or broken files."""
+        weights, config = load_model(folder, audio)
+        model = cls(config, audio)
+        fill(model.network, weights, folder)
+        model.network.to(device).eval()
+        return model
+
+    def save(self, folder: Path) -> None:
+        """Write the model's folder."""
+        save_model(folder, self.network.state_dict(), self.config, self.audio)

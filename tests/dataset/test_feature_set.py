@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import fake
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from melodygan.audio.mel import MelConfig
-from melodygan.dataset.feature_set import FeatureSet, Patches, Track
+from melodygan.dataset.feature_set import FeatureSet, Patches, Track, patches_of_stems
 from melodygan.pipeline.errors import UserError
 from melodygan.pipeline.files import write_json, write_rows
 
@@ -119,11 +120,11 @@ def test_features_that_were_never_made_say_what_makes_them(tmp_path: Path) -> No
 def test_random_patches_are_true_pieces_of_the_tracks() -> None:
     tracks = [track(0, 12), track(1, 20), track(2, 8)]
     patches = Patches(tracks, 8).random(200, np.random.default_rng(0))
-    assert patches.shape == (200, 4, 8) and patches.dtype == np.float32
+    assert patches.shape == (200, 8, 4) and patches.dtype == np.float32
     for patch in patches:
         number, start = divmod(int(patch[0, 0]), 10_000)
         start //= 10
-        np.testing.assert_array_equal(patch, tracks[number].mel[start : start + 8].T)
+        np.testing.assert_array_equal(patch, tracks[number].mel[start : start + 8])
 
 
 def places(patches: Float) -> list[int]:
@@ -196,3 +197,22 @@ def test_regular_patches_are_those_of_each_track_in_turn(
     assert places(patches.regular(hop)) == wanted
     kept = places(patches.regular(hop, limit))
     assert len(kept) == min(limit, len(wanted)) and set(kept) <= set(wanted)
+
+
+def test_stems_are_cut_at_one_place(tmp_path: Path) -> None:
+    """Their mels differ by 100 everywhere, so patches of one moment do too."""
+    rng = np.random.default_rng(0)
+    tracks = []
+    for number, frames in enumerate((40, 60, 50)):
+        mel = rng.standard_normal((frames, 32)).astype(np.float32)
+        tracks.append(fake.FakeTrack(f"t{number}", "pop", "train", mel, stem="mix"))
+        if number < 2:
+            tracks.append(fake.FakeTrack(f"t{number}", "pop", "train", mel + 100, stem="vocals"))
+    fake.write_features(tmp_path / "features", tracks, stems=["mix", "vocals"])
+    features = FeatureSet(tmp_path / "features", fake.AUDIO)
+    mix, vocals = patches_of_stems(features, "train", ["mix", "vocals"], 16)
+    places = mix.places(50, rng)
+    assert mix.at(places).shape == (50, 16, 32)
+    assert np.allclose(vocals.at(places) - mix.at(places), 100, atol=1e-4)
+    with pytest.raises(UserError, match="no train track of stem instrumental"):
+        patches_of_stems(features, "train", ["mix", "instrumental"], 16)

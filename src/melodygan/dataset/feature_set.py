@@ -59,6 +59,7 @@ class FeatureSet:
         chosen = self._select(split, label, stem)
         if not chosen:
             wanted = f" with label {label}" if label else ""
+            wanted += f" of stem {stem} (preprocess.stems)" if stem else ""
             raise UserError(
                 f"{self.folder}: no {split} track{wanted}: add tracks to data/sources.yaml "
                 "(a label needs three to have one in each split), or see the rejects in "

@@ -294,8 +294,10 @@ class _Run:
     def _save(self) -> None:
         """Save the state, unless the latest losses turn out to be broken.
 
-        All processes take part, for a task's state may be spread over them.
+        All processes take part, for a task's state may be spread over them, and so are the losses
+        that are not yet a row.
         """
+        self.processes.average([value for logs in self.state.pending for value in logs.values()])
         for logs in self.state.pending:
             values = {key: float(value) for key, value in logs.items()}
             require_finite(values, self.state.step, self.name)

@@ -11,6 +11,7 @@ from melodygan.audio.decode import decode, to_mono
 from melodygan.audio.loudness import SHORTEST, integrated_loudness, normalising_gain, true_peak
 from melodygan.audio.mel import MelConfig, log_mel
 from melodygan.audio.pcm import to_int16
+from melodygan.audio.phase import in_phase
 from melodygan.dataset.preprocess import PreprocessParams
 from melodygan.models.cyclegan.model import TrainedCycleGAN
 from melodygan.models.vocoder.vocoder import Vocoder
@@ -25,10 +26,14 @@ def convert(song: Path, source: str | None, target: str, out: Path) -> str:
     source: None stands for the only label that the model can convert to `target`. The result is
     mono, 16 bit, at the rate of params group `audio`, as long as the song to within a frame.
     Returns a line that says what was done. Raises UserError for a song that is not usable audio,
-    a direction that was not trained, or models that are not there.
+    a direction that was not trained, models that are not there, or an `out` that is the song.
     """
     if out.suffix.lower() != ".wav":
         raise UserError(f"{out}: the result is a WAV file: give it a name that ends in .wav")
+    if out.exists() and song.exists() and out.samefile(song):
+        raise UserError(f"{out} is the song itself: give the result another name")
+    if out.is_dir():
+        raise UserError(f"{out} is a folder: give the result the name of a file")
     audio = load(MelConfig, "audio")
     model = TrainedCycleGAN.load(Path("models/cyclegan"), audio)
     source = source or _only_source(model, target)
@@ -52,7 +57,7 @@ def _only_source(model: TrainedCycleGAN, target: str) -> str:
 
 def _load_song(song: Path, rate: int) -> NDArray[np.float32]:
     """Mono (samples,) at `rate` Hz and the loudness of the training data, with nothing cut out."""
-    samples = to_mono(decode(song, rate)[0])
+    samples = to_mono(in_phase(decode(song, rate)[0]))
     if len(samples) < SHORTEST * rate:
         raise UserError(f"{song}: shorter than {SHORTEST} s: choose a longer file")
     loudness = integrated_loudness(samples, rate)

@@ -1,7 +1,7 @@
 """Audio files of any common kind into float32 samples; every failure is one short AudioError.
 
 All goes in blocks, so that a file of hours needs no more memory than a short one; `decode` joins
-them for those who want it whole. What a file holds that its header is silent about: `pieces`.
+them for those who want it whole. What a file holds that its header is silent about: `decoding`.
 """
 
 from collections.abc import Iterable, Iterator
@@ -13,7 +13,7 @@ import soxr
 from numpy.typing import NDArray
 
 from melodygan.audio.parts import without_tags
-from melodygan.audio.pieces import announced, joined, open_piece
+from melodygan.audio.decoding import announced, joined, open_piece
 from melodygan.audio.source import AudioError, Extent
 
 __all__ = [

@@ -32,38 +32,36 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
-from melodygan.audio.mel import MelConfig, log_mel
-from melodygan.audio.pcm import from_int16, to_int16
+from melodygan.audio.mel import MelConfig
+from melodygan.audio.pcm import to_int16
 from melodygan.commands.preset import apply_preset
-from melodygan.dataset.feature_set import FeatureSet
-from melodygan.models.cyclegan.config import CycleGANParams
 from melodygan.models.cyclegan.training import CycleGANTask
-from melodygan.models.latent_gan.config import LatentGANParams
 from melodygan.models.latent_gan.training import LatentGANTask
-from melodygan.models.vocoder.config import VocoderParams
 from melodygan.models.vocoder.training import VocoderTask
 from melodygan.models.vqvae.config import VQVAEParams
-from melodygan.models.vqvae.model import TrainedVQVAE
-from melodygan.models.vqvae.network import VQVAE
 from melodygan.models.vqvae.training import VQVAETask
-from melodygan.pipeline.files import write_json, write_rows
 from melodygan.pipeline.params import load
 from melodygan.pipeline.runtime import Runtime
 from melodygan.training.batches import batches
 from melodygan.training.checkpoint import Checkpoints
+from melodygan.training.data import Data
 from melodygan.training.device import place, start_device
 from melodygan.training.loop import _Run
+from melodygan.training.outlet import Outlet
 from melodygan.training.processes import Processes
 from melodygan.training.settings import TrainSettings
 from melodygan.training.state import RunState
 from melodygan.training.task import Batch, Task
 
 ROOT = Path(__file__).parents[1]
-PARAMS = {
-    "vqvae": VQVAEParams,
-    "latent_gan": LatentGANParams,
-    "cyclegan": CycleGANParams,
-    "vocoder": VocoderParams,
+sys.path.append(str(ROOT / "tests"))
+import fake  # noqa: E402 - made-up folders, as the tests use them
+
+TASKS: dict[str, type[Task]] = {
+    "vqvae": VQVAETask,
+    "latent_gan": LatentGANTask,
+    "cyclegan": CycleGANTask,
+    "vocoder": VocoderTask,
 }
 LABELS = ("pop", "swing")
 SPLITS = ("train", "train", "train", "validation", "test")
@@ -85,44 +83,27 @@ def write_tracks(folder: Path, audio: MelConfig) -> None:
     """data/clean and data/features of noise in two labels; the work is that of music."""
     rng = np.random.default_rng(0)
     samples = TRACK_SECONDS * audio.sample_rate
-    names = [(label, number) for label in LABELS for number in range(len(SPLITS))]
-    clean = [to_int16(rng.normal(0, 0.1, samples).astype(np.float32)) for _ in names]
-    mels = [log_mel(from_int16(track), audio) for track in clean]
-    for kind, file, length, parts in (
-        ("clean", "audio", "samples", clean),
-        ("features", "mel", "frames", mels),
-    ):
-        target = folder / "data" / kind
-        target.mkdir(parents=True)
-        np.save(target / f"{file}-00.npy", np.concatenate(parts))
-        write_rows(
-            target / "index.jsonl",
-            [
-                {"track": f"{label}-{number}", "stem": "mix", "label": label, "shard": 0}
-                | {"split": SPLITS[number], "start": index * len(parts[0]), length: len(parts[0])}
-                for index, (label, number) in enumerate(names)
-            ],
-        )
-    everything = np.concatenate(mels)
-    statistics = {"mix": {"mean": float(everything.mean()), "std": float(everything.std())}}
-    meta = {"audio": audio.as_dict(), "labels": LABELS, "stems": ["mix"], "statistics": statistics}
-    write_json(folder / "data/features/meta.json", meta)
+    tracks = []
+    for label in LABELS:
+        for number, split in enumerate(SPLITS):
+            noise = to_int16(rng.normal(0, 0.1, samples).astype(np.float32))
+            tracks.append(fake.of_sound(f"{label}-{number}", label, split, noise, audio))
+    fake.write_clean(folder / "data/clean", tracks)
+    fake.write_features(folder / "data/features", tracks, audio)
 
 
-def make_task(model: str, params: Path) -> tuple[TrainSettings, Task]:
+def make_task(model: str, values: Path) -> tuple[TrainSettings, Task]:
     """A model's task with the values of a parameter file, on the tracks in ./data."""
-    audio = load(MelConfig, "audio", params)
-    features = FeatureSet(Path("data/features"), audio)
-    settings = load(PARAMS[model], model, params)
-    if isinstance(settings, VQVAEParams):
-        return settings, VQVAETask(settings, features)
-    if isinstance(settings, CycleGANParams):
-        return settings, CycleGANTask(settings, features, LABELS, 0)
-    if isinstance(settings, VocoderParams):
-        return settings, VocoderTask(settings, features, Path("data/clean"))
-    sizes = load(VQVAEParams, "vqvae", params)
-    vqvae = TrainedVQVAE(VQVAE(sizes), sizes, audio, *features.statistics())
-    return settings, LatentGANTask(settings, features, vqvae, 0)
+    shutil.copy(values, "params.yaml")
+    data = Data(model)
+    if model == "latent_gan":
+        VQVAETask(load(VQVAEParams, "vqvae"), Data("vqvae")).trained().save(Path("models/vqvae"))
+    kind = TASKS[model]
+    params = load(kind.params_type, model)
+    settings = kind.settings(params)
+    if settings is None:
+        sys.exit(f"{model}: nothing to train with these parameters")
+    return settings, kind.make(params, data)
 
 
 def clock(device: torch.device, cpu_time: bool) -> float:
@@ -166,7 +147,8 @@ class Bench:
         )
         place(self.task, self.device, runtime)
         state, checkpoints = RunState(self.task), Checkpoints(model, "speed")
-        self.run = _Run(model, settings, runtime, 0, state, Processes(), self.device, checkpoints)
+        outlet = Outlet(Path("metrics") / model)
+        self.run = _Run(model, settings, runtime, 0, state, self.device, checkpoints, outlet)
 
     def gflop(self) -> float:
         """10^9 floating-point operations per step."""
@@ -243,7 +225,7 @@ def line(model: str, size: str, params: Path, runtime: Runtime, peak: float, sec
 def arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--models", default=",".join(PARAMS), help="of these, comma-separated")
+    parser.add_argument("--models", default=",".join(TASKS), help="of these, comma-separated")
     parser.add_argument("--sizes", default="demo,paper", help="of these, comma-separated")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda"])
@@ -268,6 +250,7 @@ def main() -> None:
         for file in files.values():
             shutil.copy(ROOT / "params.yaml", file)
         apply_preset("full", ROOT / "presets", files["paper"])
+        shutil.copy(ROOT / "dvc.yaml", "dvc.yaml")
         write_tracks(Path(), load(MelConfig, "audio", files["demo"]))
         shown = [f"{p:.3g} in {r.precision}" for r, p in zip(runtimes, peaks, strict=True)]
         print(

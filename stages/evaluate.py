@@ -1,7 +1,7 @@
 """Judge what the pipeline made: one table in which every score stands beside its anchors.
 
-Reads data/generated, data/features and the models' own metrics; writes metrics/evaluate.json and a
-picture of where the generated audio lies between real music and noise.
+Reads data/generated and data/features; writes metrics/evaluate.json and a picture of where the
+generated audio lies between real music and noise.
 """
 
 from pathlib import Path
@@ -17,7 +17,7 @@ def main(stage: Stage) -> None:
     from melodygan.pipeline.params import load, load_seed
 
     features = FeatureSet(Path("data/features"), load(MelConfig, "audio"))
-    scores = evaluate(features, Path("data/generated"), Path("metrics"), load_seed())
+    scores = evaluate(features, Path("data/generated"), load_seed())
     draw_scores(Path("metrics/evaluate/samples.png"), scores)
     write_json(Path("metrics/evaluate.json"), scores)
 

@@ -1,6 +1,6 @@
 """Let the trained models make sound: invented clips, converted and rebuilt test tracks.
 
-Reads models/* and data/features; writes WAV files and their index to data/generated, and sheets of
+Reads models/* and data/features; writes WAV files and their index to data/generated, and their
 spectrograms to metrics/generate.
 """
 
@@ -12,22 +12,21 @@ from melodygan.pipeline import Stage, run
 def main(stage: Stage) -> None:
     from melodygan.audio.mel import MelConfig
     from melodygan.dataset.feature_set import FeatureSet
-    from melodygan.generation.clips import Models, make_clips, write_clips
+    from melodygan.generation.clips import draw_clips, make_clips, write_clips
     from melodygan.generation.config import GenerateParams
-    from melodygan.generation.pictures import draw_sheets
+    from melodygan.generation.makers import Makers
     from melodygan.pipeline.files import atomic_dir
     from melodygan.pipeline.params import load, load_seed
     from melodygan.pipeline.runtime import Runtime
-    from melodygan.training.loop import start_device
+    from melodygan.training.device import start_device
 
-    start_device(Runtime.read())
     params, audio = load(GenerateParams, "generate"), load(MelConfig, "audio")
-    models = Models(Path("models"), audio)
+    makers = Makers(audio, start_device(Runtime.read()), stage.name)
     features = FeatureSet(Path("data/features"), audio)
-    clips = list(make_clips(models, features, params, load_seed()))
+    clips = list(make_clips(makers, features, params, load_seed()))
     with atomic_dir(Path("data/generated")) as folder:
-        write_clips(folder, clips, models.vocoder, audio)
-    draw_sheets(Path("metrics/generate"), clips, audio)
+        write_clips(folder, clips, makers.synthesiser(), audio)
+    draw_clips(Path("metrics/generate"), clips)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +11,13 @@ import pytest
 import soundfile
 
 from melodygan.audio.mel import MelConfig
+from melodygan.blocks.scale import Scale
 from melodygan.cli import main
 from melodygan.models.cyclegan.config import CycleGANParams
-from melodygan.models.cyclegan.model import Scale, TrainedCycleGAN
+from melodygan.models.cyclegan.model import TrainedCycleGAN
 from melodygan.models.cyclegan.network import Generator
 from melodygan.models.vocoder.config import VocoderParams
+from melodygan.models.vocoder.griffinlim import GriffinLim
 from melodygan.models.vocoder.vocoder import Vocoder
 from melodygan.pipeline.params import load
 
@@ -28,6 +31,7 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     shutil.copy(ROOT / "params.yaml", tmp_path)
     shutil.copytree(ROOT / "presets", tmp_path / "presets")
+    shutil.copy(ROOT / "dvc.yaml", tmp_path)
     return tmp_path
 
 
@@ -41,8 +45,10 @@ def song(repository: Path) -> Path:
         for direction in (("jazz", "rock"), ("rock", "jazz"))
     }
     TrainedCycleGAN(generators, params, audio, Scale(2.0)).save(Path("models/cyclegan"))
-    without_network = VocoderParams(**vars(vocoder) | {"kind": "griffinlim", "iterations": 4})
-    Vocoder(without_network, audio, None).save(Path("models/vocoder"))
+    without_network = replace(vocoder, kind="griffinlim")
+    Vocoder(without_network, audio, GriffinLim(audio, 4)).save(Path("models/vocoder"))
+    deps = ["models/cyclegan", "models/vocoder"]
+    Path("dvc.yaml").write_text(f"stages: {{generate: {{cmd: x, deps: {deps}}}}}")
     time = np.arange(3 * 44100) / 44100
     chord = sum(np.sin(2 * np.pi * hz * time) for hz in (220.0, 277.2, 329.6)) / 12
     soundfile.write("song.flac", np.stack([chord, 0.5 * chord], axis=1), 44100)
@@ -113,20 +119,26 @@ def test_a_whole_song_is_converted_to_16_bit_mono_of_its_own_length(song: Path) 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["song.flac", "--to", "polka", "-o", "a.wav"], "cannot convert to polka (trained: jazz"),
-        (["song.flac", "--to", "rock", "--from", "rock", "-o", "a.wav"], "cannot convert rock to"),
+        (
+            ["song.flac", "--to", "polka", "-o", "a.wav"],
+            "converts to polka (trained: jazz",
+        ),
+        (
+            ["song.flac", "--to", "rock", "--from", "rock", "-o", "a.wav"],
+            "converts rock to rock",
+        ),
         (["song.flac", "--to", "rock", "-o", "a.mp3"], "a name that ends in .wav"),
         (["absent.mp3", "--to", "rock", "-o", "a.wav"], "absent.mp3: No such file"),
         (["params.yaml", "--to", "rock", "-o", "a.wav"], "params.yaml: not decodable"),
         (["silent.wav", "--to", "rock", "-o", "a.wav"], "silent.wav: silent"),
-        (["short.wav", "--to", "rock", "-o", "a.wav"], "short.wav: shorter than 0.4 s"),
+        (["short.wav", "--to", "rock", "-o", "a.wav"], "short.wav: shorter than 1024 samples"),
     ],
 )
 def test_what_cannot_be_converted_is_refused_in_one_line(
     song: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
 ) -> None:
     soundfile.write("silent.wav", np.zeros(44100), 44100)
-    soundfile.write("short.wav", np.ones(4410) / 2, 44100)
+    soundfile.write("short.wav", np.ones(441) / 2, 44100)
     assert main(["convert", *arguments]) == 1
     told = capsys.readouterr().err
     assert message in told

@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[1]
 SUBJECTS = [
     "python",
     "packages",
+    "starts",
     "ffmpeg",
     "gpu",
     "javascript",

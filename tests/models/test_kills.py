@@ -9,16 +9,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import fake
 import numpy as np
 import pytest
 import torch
 import torch._dynamo  # optimisers import it: once here, not in every forked process
-from ruamel.yaml import YAML
 
 from melodygan.pipeline import Stage
 from melodygan.training import loop
 
-ROOT = Path(__file__).parents[2]
 KILLS = 20
 STEPS = 45
 COMMON = {"steps": STEPS, "batch_size": 2, "validate_every": 15, "sample_every": 20}
@@ -28,19 +27,15 @@ TINY = {
     "latent_gan": {**COMMON, "channels": 4, "noise_dim": 4},
     "cyclegan": {**COMMON, "frames": 32, "width": 2, "blocks": 1, "pool": 3, "batch_size": 1},
     "runtime": {"device": "cpu", "threads": 1, "checkpoint_seconds": 0},
-    "audio": {"sample_rate": 8000, "n_fft": 256, "hop_length": 64, "win_length": 256,
-              "n_mels": 32, "fmax": 4000.0},
+    "audio": fake.AUDIO.as_dict(),
 }  # fmt: skip
 
 
 @pytest.fixture
 def small(features: Any, project: Path) -> Path:
     """A project with made-up features and tiny models."""
-    yaml = YAML()
-    params = yaml.load(ROOT / "params.yaml")
-    for group, values in TINY.items():
-        params[group].update(values)
-    yaml.dump(params, project / "params.yaml")
+    shutil.copy(fake.ROOT / "params.yaml", project)
+    fake.change_params(project, TINY)
     return project
 
 
@@ -56,7 +51,7 @@ def attempt(stage: str, sabotage: Callable[[], None]) -> int:
         status = 1
         try:
             sabotage()
-            place = ROOT / f"stages/{stage}.py"
+            place = fake.ROOT / f"stages/{stage}.py"
             spec = importlib.util.spec_from_file_location(stage, place)
             script = importlib.util.module_from_spec(spec)
             spec.loader.exec_module(script)

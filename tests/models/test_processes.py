@@ -6,13 +6,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import fake
 import numpy as np
 import pytest
-from ruamel.yaml import YAML
 from safetensors.torch import load_file
 
 Clone = Any
-ROOT = Path(__file__).parents[2]
 STEPS = 12
 TINY = {
     "vqvae": {"steps": STEPS, "batch_size": 8, "validate_every": 6, "frames": 64, "channels": 16,
@@ -20,8 +19,7 @@ TINY = {
     "latent_gan": {"steps": STEPS, "batch_size": 8, "validate_every": 6, "channels": 8,
                    "noise_dim": 8},
     "runtime": {"device": "cpu", "threads": 1, "checkpoint_seconds": 0},
-    "audio": {"sample_rate": 8000, "n_fft": 256, "hop_length": 64, "win_length": 256,
-              "n_mels": 32, "fmax": 4000.0},
+    "audio": fake.AUDIO.as_dict(),
 }  # fmt: skip
 
 
@@ -29,13 +27,12 @@ TINY = {
 def checkout(features: Any, project: Path) -> Path:
     """A project with the real code and stages, and a small made-up data set."""
     for name in ("src", "stages"):
-        shutil.copytree(ROOT / name, project / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "dvc.yaml", project)
-    yaml = YAML()
-    params = yaml.load(ROOT / "params.yaml")
-    for group, values in TINY.items():
-        params[group].update(values)
-    yaml.dump(params, project / "params.yaml")
+        shutil.copytree(
+            fake.ROOT / name, project / name, ignore=shutil.ignore_patterns("__pycache__")
+        )
+    shutil.copy(fake.ROOT / "dvc.yaml", project)
+    shutil.copy(fake.ROOT / "params.yaml", project)
+    fake.change_params(project, TINY)
     return project
 
 

@@ -1,42 +1,28 @@
-"""The vocoder: what MagNet learns, what its folder holds, and how it sounds beside the baseline."""
+"""The vocoder: what MagNet learns, what its folder holds, and what every kind promises."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
+import fake
 import numpy as np
 import pytest
 import torch
 
+from melodygan.audio.layout import to_network
 from melodygan.audio.mel import MelConfig, log_mel
 from melodygan.audio.pcm import from_int16, to_int16
-from melodygan.dataset.feature_set import FeatureSet
-from melodygan.models.vocoder.config import VocoderParams
-from melodygan.models.vocoder.training import (
-    CleanAudio,
-    VocoderTask,
-    held_out_scores,
-    log_magnitude_l1,
-)
-from melodygan.models.vocoder.vocoder import Vocoder
+from melodygan.models.vocoder.kinds import NETWORKS
+from melodygan.models.vocoder.model import load
+from melodygan.models.vocoder.training import VocoderTask
 from melodygan.pipeline import Stage, UserError
-from melodygan.pipeline.files import write_json, write_rows
-from melodygan.training.loop import train
+from melodygan.scores.audio import log_magnitude_l1
+from melodygan.training.stage import train_stage
+from melodygan.training.verdict import Outcome, verdict
 
 AUDIO = MelConfig(8000, 256, 64, 256, 32, 0.0, 3000.0)  # the mel ends below half the sample rate
-PARAMS = VocoderParams(
-    steps=40,
-    batch_size=4,
-    lr=3e-3,
-    validate_every=20,
-    patience=0,
-    max_minutes=0.0,
-    sample_every=0,
-    kind="magnet",
-    frames=32,
-    channels=32,
-    blocks=2,
-    iterations=16,
-)
+LEARNING = {"steps": 40, "lr": 3e-3, "validate_every": 20, "frames": 32, "channels": 32,
+            "iterations": 16}  # fmt: skip
 SPLITS = ("train", "train", "train", "validation", "test")
 
 
@@ -55,120 +41,132 @@ def tune(seed: int) -> np.ndarray:
 
 
 @pytest.fixture
-def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A workspace with data/clean and data/features of five tunes; the working directory."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("DVC_ROOT", raising=False)
-    clean, features = tmp_path / "data/clean", tmp_path / "data/features"
-    tunes = [tune(seed) for seed in range(len(SPLITS))]
-    mels = [log_mel(from_int16(t), AUDIO) for t in tunes]
-    for folder, name, parts in ((clean, "audio", tunes), (features, "mel", mels)):
-        folder.mkdir(parents=True)
-        np.save(folder / f"{name}-00.npy", np.concatenate(parts))
-        starts = np.cumsum([0, *map(len, parts)]).tolist()
-        length = "samples" if name == "audio" else "frames"
-        write_rows(
-            folder / "index.jsonl",
-            [
-                {"track": f"t{i}", "stem": "band", "label": "pop", "split": split, "shard": 0}
-                | {"start": starts[i], length: len(parts[i])}
-                for i, split in enumerate(SPLITS)
-            ]
-            + [{"track": "bad", "file": "bad.wav", "rejected": "silent"}] * (name == "audio"),
-        )
-    joined = np.concatenate(mels)
-    numbers = {"mean": float(joined.mean()), "std": float(joined.std())}
-    write_json(
-        features / "meta.json",
-        {
-            "audio": AUDIO.as_dict(),
-            "labels": ["pop"],
-            "stems": ["band"],
-            "statistics": {"band": numbers},
-        },
-    )
-    (tmp_path / "dvc.yaml").write_text(
-        "stages: {vocoder: {cmd: none, deps: [data/clean, data/features]}}"
-    )
-    (tmp_path / "params.yaml").write_text(
-        "runtime: {device: cpu, precision: fp32, threads: 1, processes: 1, workers: 1, "
-        "track_seconds: 60, backend: local, dask_scheduler: none, loaders: 0, "
-        "compile: false, dvclive: false, tensorboard: false, checkpoint_seconds: 60}"
-    )
-    return tmp_path
+def data(project: Path) -> Path:
+    """A project with data/clean and data/features of five tunes."""
+    fake.change_params(project, {"audio": AUDIO.as_dict(), "vocoder": {"magnet": LEARNING}})
+    tracks = [
+        fake.of_sound(f"t{i}", "pop", split, tune(i), AUDIO) for i, split in enumerate(SPLITS)
+    ]
+    fake.write_clean(project / "data/clean", tracks)
+    fake.write_features(project / "data/features", tracks, AUDIO)
+    return project
 
 
-def trained(data: Path, params: VocoderParams = PARAMS) -> VocoderTask:
-    features = FeatureSet(data / "data/features", AUDIO)
-    stage = Stage("vocoder")
-    return train(stage, params, 0, lambda: VocoderTask(params, features, data / "data/clean"))
-
-
-def untrained(data: Path) -> Vocoder:
-    features = FeatureSet(data / "data/features", AUDIO)
-    return VocoderTask(PARAMS, features, data / "data/clean").trained()
-
-
-def test_few_steps_bring_the_held_out_magnitude_below_the_prior_and_the_sound_below_griffin_lim(
-    data: Path,
+def test_few_steps_make_a_better_sound_than_the_same_synthesis_without_the_network(
+    data: Path, trained, params
 ) -> None:
-    task = trained(data)
-    with torch.no_grad():
-        scores = task.validate()
-    assert scores["log_magnitude_l1"] < 0.9 * scores["prior_log_magnitude_l1"]
-    held_out = held_out_scores(task.trained(), data / "data/clean", "band")
-    assert held_out.keys() == {"log_mel_l1", "m_stft"}
-    for score in held_out.values():
-        assert score["value"] < 0.9 * score["griffin_lim_32"]
+    task = trained("vocoder", params("vocoder"))
+    scores = task.test()
+    assert scores.keys() == {"log_mel_l1", "log_magnitude_l1", "m_stft"}
+    m_stft = scores["m_stft"]
+    assert m_stft["oracle"] < m_stft["value"] < 0.98 * m_stft["untrained"]
+    assert m_stft["untrained"] < m_stft["griffin_lim_32"]
+    validation = np.genfromtxt("metrics/vocoder/validation.tsv", names=True)
+    assert validation["m_stft"].min() < 0.98 * validation["untrained_m_stft"][0]
 
 
-def test_untrained_network_answers_the_prior(data: Path) -> None:
-    features = FeatureSet(data / "data/features", AUDIO)
-    task = VocoderTask(PARAMS, features, data / "data/clean")
+def test_an_untrained_network_is_told_that_it_adds_nothing(data: Path, make, params) -> None:
+    task = make("vocoder", params("vocoder"))
     mel, prior, _ = task.example(task.batch(np.random.default_rng(0))["audio"])
     with torch.no_grad():
-        assert torch.equal(task.network(mel, prior), prior)
-        scores = task.validate()
-    assert scores["log_magnitude_l1"] == pytest.approx(scores["prior_log_magnitude_l1"])
+        assert torch.equal(task.magnet(mel, prior), prior)
+    scores = task.test()
+    assert scores["m_stft"]["value"] == scores["m_stft"]["untrained"]
+    task.outcome = Outcome(40, 40, 1.0, "", 2, False, ())
+    said = verdict("vocoder", task.outcome, task.claim(scores))
+    assert "no better than the same synthesis without the network, 0% of the way" in said
 
 
-def test_training_twice_gives_the_same_bytes(data: Path) -> None:
-    params = replace(PARAMS, steps=4, validate_every=2)
+def test_training_twice_gives_the_same_bytes(data: Path, trained, params) -> None:
+    values = params("vocoder")
+    values = replace(values, magnet=replace(values.magnet, steps=4, validate_every=2))
     for name in ("a", "b"):
-        trained(data, params).trained().save(data / name)
+        trained("vocoder", values).trained().save(data / name)
     for file in ("weights.safetensors", "config.json"):
         assert (data / "a" / file).read_bytes() == (data / "b" / file).read_bytes()
 
 
-@pytest.mark.parametrize("kind", ["magnet", "griffinlim"])
-def test_loaded_vocoder_makes_the_same_samples(data: Path, kind: str) -> None:
-    vocoder = untrained(data)
-    if kind == "griffinlim":
-        vocoder = Vocoder(replace(PARAMS, kind="griffinlim"), AUDIO, None)
-    else:
-        assert vocoder.network is not None
-        torch.nn.init.normal_(vocoder.network.head.weight, std=0.1)
+@pytest.mark.parametrize("kind", NETWORKS)
+def test_every_kind_keeps_the_contract_and_survives_its_folder(
+    data: Path, make, params, kind: str
+) -> None:
+    vocoder = make("vocoder", replace(params("vocoder"), kind=kind)).trained()
+    torch.manual_seed(0)
+    for weight in vocoder.network.parameters():
+        torch.nn.init.normal_(weight, std=0.05)
     vocoder.save(data / "models/vocoder")
+    loaded = load(data / "models/vocoder", AUDIO)
+    for frames in (2, 50, 376):
+        mel = log_mel(from_int16(tune(9)), AUDIO)[:frames]
+        sound = vocoder.synthesise(mel)
+        assert sound.dtype == np.float32 and sound.shape == (frames * 64,)
+        assert np.array_equal(loaded.synthesise(mel), sound)
+        batch = vocoder.network(to_network(np.stack([mel, mel])))
+        assert batch.shape == (2, frames * 64)
+
+
+@pytest.mark.parametrize("kind", NETWORKS)
+def test_long_sounds_are_made_in_pieces_without_a_seam(
+    data: Path, make, params, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The step from one piece to the next is no larger than steps inside a piece."""
+    vocoder = make("vocoder", replace(params("vocoder"), kind=kind)).trained()
     mel = log_mel(from_int16(tune(9)), AUDIO)
-    sound = vocoder.synthesise(mel)
-    assert sound.dtype == np.float32
-    assert sound.shape == (len(mel) * 64,)
-    loaded = Vocoder.load(data / "models/vocoder", AUDIO)
-    assert np.array_equal(loaded.synthesise(mel), sound)
+    whole = vocoder.synthesise(mel)
+    monkeypatch.setattr("melodygan.models.vocoder.vocoder.PIECE", 100)
+    pieces = vocoder.synthesise(mel)
+    assert pieces.shape == whole.shape
+    with torch.no_grad():
+        first = vocoder.network(to_network(mel[:104]))[0, : 100 * 64].numpy()
+    assert np.array_equal(pieces[: 100 * 64], first)
+    asked: list[int] = []
+
+    def read(start: int, stop: int) -> np.ndarray:
+        asked.append(stop - start)
+        return mel[start:stop]
+
+    assert np.array_equal(np.concatenate(list(vocoder.synthesise_pieces(read, len(mel)))), pieces)
+    assert max(asked) <= 100 + 32 + 4
+
+    def errors(sound: np.ndarray) -> np.ndarray:
+        return np.abs(log_mel(sound, AUDIO) - mel).mean(1)
+
+    seams = np.concatenate([np.arange(at - 3, at + 7) for at in range(100, len(mel) - 10, 100)])
+    assert errors(pieces)[seams].mean() < 1.5 * errors(whole)[seams].mean() + 0.05
 
 
-def test_synthesis_copes_with_silence_and_with_one_frame(data: Path) -> None:
-    vocoder = untrained(data)
+def test_a_kind_that_learns_nothing_is_written_and_scored(data: Path) -> None:
+    fake.change_params(data, {"vocoder": {"kind": "griffinlim"}})
+    train_stage(Stage("vocoder"), VocoderTask)
+    scores = json.loads((data / "metrics/vocoder.json").read_text())
+    assert scores["m_stft"]["value"] == scores["m_stft"]["untrained"] > 0
+    assert load(data / "models/vocoder", AUDIO).params.kind == "griffinlim"
+    assert (data / "metrics/vocoder").is_dir(), "DVC expects the output"
+
+
+def test_synthesis_copes_with_silence_and_with_one_frame(data: Path, make, params) -> None:
+    vocoder = make("vocoder", params("vocoder")).trained()
     silence = np.full((40, 32), np.log(1e-5), np.float32)
     assert np.abs(vocoder.synthesise(silence)).max() < 1e-3
     one = vocoder.synthesise(log_mel(from_int16(tune(0)), AUDIO)[:2])
     assert one.shape == (128,) and np.isfinite(one).all()
 
 
-def test_another_mel_configuration_is_refused_with_both_shown(data: Path) -> None:
-    untrained(data).save(data / "models/vocoder")
+def test_another_mel_configuration_is_refused_with_both_shown(data: Path, make, params) -> None:
+    make("vocoder", params("vocoder")).trained().save(data / "models/vocoder")
     with pytest.raises(UserError, match=r"fmax=3000.0.*fmax=4000.0"):
-        Vocoder.load(data / "models/vocoder", replace(AUDIO, fmax=4000.0))
+        load(data / "models/vocoder", replace(AUDIO, fmax=4000.0))
+
+
+def test_weights_that_do_not_fit_the_config_are_refused_in_one_line(
+    data: Path, make, params
+) -> None:
+    make("vocoder", params("vocoder")).trained().save(data / "models/vocoder")
+    config = data / "models/vocoder/config.json"
+    config.write_text(config.read_text().replace('"channels": 32', '"channels": 16'))
+    with pytest.raises(UserError, match="the weights are not those of its config") as error:
+        load(data / "models/vocoder", AUDIO)
+    assert len(str(error.value).splitlines()) == 1
 
 
 def test_answers_below_the_floor_are_right_for_quiet_bins_and_wrong_for_loud_ones() -> None:
@@ -178,25 +176,3 @@ def test_answers_below_the_floor_are_right_for_quiet_bins_and_wrong_for_loud_one
     assert loss.item() == pytest.approx((20 + np.log(1e-2)) / 2, rel=1e-4)
     loss.backward()
     assert answer.grad is not None and answer.grad.tolist() == [0.0, -0.5]
-
-
-def test_crops_lie_within_one_track_and_reach_all_of_them(data: Path) -> None:
-    audio = CleanAudio(data / "data/clean", "train", "band")
-    tracks = [torch.from_numpy(from_int16(track)) for track in audio.tracks]
-    size = min(map(len, tracks)) - 5
-    owners = []
-    for crop in audio.random(40, size, np.random.default_rng(0)):
-        places = [(track.unfold(0, size, 1) == crop).all(1).sum() for track in tracks]
-        assert sum(places) == 1
-        owners.append(int(torch.stack(places).argmax()))
-    assert set(owners) == {0, 1, 2}
-    for crop in audio.random(5, len(tracks[2]), np.random.default_rng(0)):
-        assert torch.equal(crop, tracks[2])
-
-
-def test_missing_or_too_short_tracks_are_explained(data: Path) -> None:
-    with pytest.raises(UserError, match="no train track of stem vocals"):
-        CleanAudio(data / "data/clean", "train", "vocals")
-    audio = CleanAudio(data / "data/clean", "train", "band")
-    with pytest.raises(UserError, match=r"lower vocoder\.frames"):
-        audio.random(1, 10**6, np.random.default_rng(0))

@@ -2,36 +2,18 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from melodygan.models.vqvae.config import VQVAEParams
 from melodygan.models.vqvae.model import TrainedVQVAE
-from melodygan.models.vqvae.network import VQVAE
 from melodygan.models.vqvae.quantiser import Codebook, perplexity
-from melodygan.models.vqvae.training import VQVAETask, held_out_scores
 from melodygan.pipeline import UserError
 from melodygan.pipeline.params import parse
-from melodygan.training.loop import train
+from melodygan.training.verdict import verdict
 
-PARAMS = VQVAEParams(
-    steps=150,
-    batch_size=4,
-    lr=2e-3,
-    validate_every=50,
-    patience=0,
-    max_minutes=0.0,
-    sample_every=0,
-    frames=64,
-    channels=16,
-    residual_blocks=1,
-    downsamplings=2,
-    codebook_size=32,
-    code_dim=8,
-    commitment=0.25,
-    decay=0.9,
-    restart_below=0.5,
-)
+LEARNING = {"steps": 150, "lr": 2e-3, "validate_every": 50, "downsamplings": 2}
 
 
 def book(size: int = 4, dim: int = 2, restart_below: float = 0.0) -> Codebook:
@@ -76,7 +58,7 @@ def test_codes_follow_the_moving_average_of_their_vectors() -> None:
 
 
 def test_a_dead_code_is_restarted_on_data() -> None:
-    codebook = book(restart_below=0.95).train()
+    codebook = book(restart_below=0.92).train()
     vectors = [[1.2, 0.4], [0.8, 0.2], [0.1, 0.0], [0.0, 1.1]]
     codebook(as_grid(vectors))
     assert any(torch.allclose(codebook.codes[3], torch.tensor(v)) for v in vectors)
@@ -94,31 +76,72 @@ def test_perplexity_counts_the_codes_in_use() -> None:
     assert perplexity(torch.arange(16).repeat(3), 16) == pytest.approx(16.0)
 
 
-def test_training_beats_the_mean_spectrum_on_test_tracks(stage, features) -> None:
-    task = train(stage("vqvae"), PARAMS, 0, lambda: VQVAETask(PARAMS, features))
-    scores = held_out_scores(task.trained(), features, "test")
+@pytest.mark.parametrize("restart_below", [0.125, 0.25, 0.49])
+def test_codes_in_even_use_stay_whatever_the_threshold(restart_below: float) -> None:
+    codebook = book(restart_below=restart_below).train()
+    codebook.use.fill_(2.0)
+    codebook.sums.copy_(2 * codebook.codes)
+    before = codebook.codes.clone()
+    even = as_grid([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [5.0, 5.0]] * 2)
+    for _ in range(50):
+        codebook(even)
+    assert torch.allclose(codebook.codes, before, atol=1e-5)
+
+
+def test_a_restarted_code_that_is_used_stays() -> None:
+    """With four codes, eight vectors and a threshold of .5, a code that gets two is alive."""
+    codebook = book(restart_below=0.5).train()
+    codebook.codes[3] = 100.0  # far from all data
+    codebook.sums.copy_(codebook.codes)
+    data = as_grid([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [9.0, 9.0]] * 2)
+    for _ in range(200):
+        codebook(data)
+    settled = codebook.codes.clone()
+    codebook(data)
+    assert torch.equal(codebook.codes, settled)
+    assert codebook.eval()(data).commitment < 1e-6
+
+
+def test_training_beats_the_mean_spectrum_on_test_tracks(trained, features, params) -> None:
+    task = trained("vqvae", params("vqvae", **LEARNING))
+    scores = task.test()
     assert scores["log_mel_l1"] < 0.5 * scores["baseline_log_mel_l1"]
     assert scores["perplexity"] > 8
     assert 0 < scores["codebook_use"] <= 1
+    assert ": works, " in verdict("vqvae", task.outcome, task.claim(scores))
+
+
+def test_an_untrained_model_is_told_so(make, trained, features, params) -> None:
+    task = trained("vqvae", params("vqvae", steps=1))
+    scores = make("vqvae", params("vqvae")).test()
+    assert "no better than the mean spectrum" in verdict("vqvae", task.outcome, task.claim(scores))
 
 
 def test_a_saved_model_gives_the_same_codes_and_refuses_another_mel(
-    features, tmp_path: Path
+    make, features, params, tmp_path: Path
 ) -> None:
-    torch.manual_seed(0)
-    network = VQVAE(PARAMS)
-    network.train()(torch.randn(2, 32, 64))
-    model = TrainedVQVAE(network, PARAMS, features.audio, -5.0, 3.0)
+    model = make("vqvae", params("vqvae")).trained()
     model.save(tmp_path / "vqvae")
     again = TrainedVQVAE.load(tmp_path / "vqvae", features.audio)
-    mel = torch.randn(2, 32, 64)
+    mel = np.random.default_rng(0).uniform(-11, 0, (2, 64, 32)).astype(np.float32)
     assert torch.equal(model.encode(mel), again.encode(mel))
     other = type(features.audio)(**{**features.audio.as_dict(), "fmax": 3000.0})
     with pytest.raises(UserError, match=r"fmax=4000.0.*fmax=3000.0"):
         TrainedVQVAE.load(tmp_path / "vqvae", other)
 
 
-def test_a_patch_that_does_not_fit_the_grid_is_refused_with_its_key() -> None:
-    values = {**vars(PARAMS), "frames": 66}
-    with pytest.raises(UserError, match=r"vqvae: frames 66 must be a multiple of 4"):
+@pytest.mark.parametrize("frames", [1, 63, 1024, 2500])
+def test_a_track_of_any_length_is_rebuilt_in_pieces_as_in_one(
+    make, features, params, frames: int
+) -> None:
+    model = make("vqvae", params("vqvae")).trained()
+    mel = np.random.default_rng(0).uniform(-11, 0, (frames, 32)).astype(np.float32)
+    whole = np.pad(mel, ((0, -frames % 8), (0, 0)), "edge")
+    expected = model.decode(model.encode(whole[None]))[0, :frames]
+    assert np.allclose(model.rebuild(mel), expected, atol=1e-4)
+
+
+def test_a_patch_that_does_not_fit_the_grid_is_refused_with_its_key(params) -> None:
+    values = {**vars(params("vqvae")), "frames": 66}
+    with pytest.raises(UserError, match=r"vqvae: frames 66 must be a multiple of 8"):
         parse(VQVAEParams, values, "vqvae")

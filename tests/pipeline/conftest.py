@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from textwrap import dedent
 
+import fake
 import pytest
 from hypothesis import settings
 
@@ -17,13 +18,6 @@ import melodygan.pipeline
 # how long an example takes says more about the machine's load than about the code
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
-
-PARAMS = """
-runtime: {device: cpu, precision: fp32, threads: 1, processes: 1, workers: 1,
-  track_seconds: 60, backend: local, dask_scheduler: none, loaders: 0, compile: false,
-  dvclive: false, tensorboard: false, checkpoint_seconds: 0}
-toy: {factor: 2}
-"""
 
 DVC_YAML = """
 stages:
@@ -122,7 +116,7 @@ def project(tmp_path: Path) -> Project:
     shutil.copytree(package, root / "src/melodygan/pipeline", ignore=ignored)
     made.write("src/melodygan/__init__.py", "")
     made.write("src/band/__init__.py", "")
-    made.write("params.yaml", PARAMS)
+    fake.write_params(made.root, {"checkpoint_seconds": 0}, toy={"factor": 2})
     made.write("dvc.yaml", DVC_YAML)
     made.write("in.txt", "input\n")
     made.write(".dvc/config", "[core]\n    analytics = false\n")

@@ -1,129 +1,234 @@
-"""Scores of sets between their anchors, on made clips: what is better must look better."""
+"""Scores of sets between their anchors, on made songs: what is better must look better."""
+
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from melodygan.scores.embedding import Embedding, describe
+from melodygan.pipeline.errors import UserError
+from melodygan.scores.damage import backwards, blurred, shuffled
+from melodygan.scores.directions import MEANINGS, judgeable
+from melodygan.scores.intervals import differ
+from melodygan.scores.rows import anywhere, regular
 from melodygan.scores.sets import RealSets
 
 Float = NDArray[np.float32]
+Make = Callable[..., list[Float]]
 
-MELS, FRAMES = 32, 96
+FRAMES = 96
+NAMES = ("kernel_distance", "frechet_distance", "time_distance", "order_auc", "memorisation")
+ANCHORS = {"value", "floor", "copies", "shuffled", "noise"}
+DISTANCES = ("kernel_distance", "frechet_distance", "time_distance")
 
 
-def made_clips(count: int, seed: int, tempo: int = 8, tilt: float = 2.0) -> Float:
-    """Log-mel of notes at a steady tempo (frames per note) with falling spectra.
+def decoder(clips: Float) -> Float:
+    """What a decoder does to clips: detail is lost, and all is a little darker."""
+    return blurred(clips, 0.8, 0.3) - 0.3
 
-    Returns (count, MELS, FRAMES), ln units.
-    """
-    rng = np.random.default_rng(seed)
-    clips = np.empty((count, MELS, FRAMES))
-    bands = np.arange(MELS)[:, None]
-    for clip in clips:
-        starts = np.arange(FRAMES) - rng.integers(tempo)
-        decay = -0.15 * (starts % tempo)
-        notes = np.repeat(rng.uniform(4, 20, FRAMES // tempo + 2), tempo)[:FRAMES]
-        peaks = 3 * np.exp(-0.5 * ((bands - notes) / 1.5) ** 2)
-        clip[:] = peaks + decay - tilt * bands / MELS + rng.normal(0, 0.2, (MELS, FRAMES)) - 2
-    return clips.astype(np.float32)
+
+def some(tracks: list[Float], count: int, seed: int = 5) -> Float:
+    return anywhere(tracks, FRAMES, count, np.random.default_rng(seed)).log_mel
 
 
 @pytest.fixture(scope="module")
-def real() -> RealSets:
-    return RealSets(made_clips(120, 0), made_clips(80, 1), made_clips(120, 0), seed=0)
+def train(tracks: Make) -> list[Float]:
+    return tracks(24, 0)
 
 
-def test_sets_of_equal_size_are_compared(real: RealSets) -> None:
-    assert real.count == 80
-    assert {len(clips) for clips in (real.held_out, *real.anchors.values())} == {80}
-    assert (
-        RealSets(made_clips(20, 0), made_clips(9, 1), made_clips(20, 0), seed=0, count=7).count == 7
-    )
+@pytest.fixture(scope="module")
+def held_out(tracks: Make) -> list[Float]:
+    return tracks(16, 1)
 
 
-def test_the_floor_lies_below_the_noise_in_every_distance(real: RealSets) -> None:
-    scores = real.scores(made_clips(80, 2))
-    for name in ("frechet_distance", "kernel_distance"):
-        assert scores[name]["floor"] < 0.5 * scores[name]["noise"], name
-    assert scores["coverage"]["floor"] > 0.8 > 0.2 > scores["coverage"]["noise"]
+@pytest.fixture(scope="module")
+def real(train: list[Float], held_out: list[Float]) -> RealSets:
+    return RealSets(train, held_out, FRAMES, 0)
 
 
-def test_new_clips_of_the_same_kind_lie_at_the_floor(real: RealSets) -> None:
-    scores = real.scores(made_clips(80, 2))
-    for name in ("frechet_distance", "kernel_distance"):
+@pytest.fixture(scope="module")
+def decoded(train: list[Float], held_out: list[Float]) -> RealSets:
+    """The same for a model whose clips come out of a decoder."""
+    return RealSets(train, held_out, FRAMES, 0, decoder)
+
+
+def test_every_score_has_its_value_its_anchors_and_an_interval(
+    real: RealSets, tracks: Make
+) -> None:
+    scores = real.scores(some(tracks(24, 2), 80))
+    assert tuple(scores) == NAMES
+    for name, score in scores.items():
+        assert set(score) >= ANCHORS, name
+        for of, key in [
+            ("value", "interval"),
+            ("floor", "floor_interval"),
+            ("shuffled", "shuffled_interval"),
+        ]:
+            low, high = score[key]
+            assert low <= score[of] <= high, (name, key)
+
+
+def test_sets_of_equal_size_are_compared(train: list[Float], held_out: list[Float]) -> None:
+    few = RealSets(train, held_out, FRAMES, 0, count=7)
+    assert few.count == len(few.held_out) == 7
+    measure = few.measure("frechet_distance")
+    assert {len(rows.values) for rows in (measure.reference, *measure.anchors.values())} == {7}
+
+
+def test_new_songs_of_the_same_kind_lie_at_the_floor(real: RealSets, tracks: Make) -> None:
+    scores = real.scores(some(tracks(24, 2), 90))
+    for name in DISTANCES:
         span = scores[name]["noise"] - scores[name]["floor"]
-        assert abs(scores[name]["value"] - scores[name]["floor"]) < 0.05 * span, name
-    assert scores["coverage"]["value"] > 0.8
+        assert abs(scores[name]["value"] - scores[name]["floor"]) < 0.1 * span, name
+    assert scores["order_auc"]["value"] == pytest.approx(0.5, abs=0.15)
+    assert scores["memorisation"]["value"] == pytest.approx(1, abs=0.2)
+    assert scores["memorisation"]["copied"] < 0.05
+
+
+def test_songs_of_another_kind_are_further_away_than_the_floor(
+    real: RealSets, tracks: Make
+) -> None:
+    scores = real.scores(some(tracks(12, 2, tempo=20, tilt=4.0), 90))
+    for name in DISTANCES:
+        assert differ(scores[name]["interval"], scores[name]["floor_interval"]), name
+        assert scores[name]["value"] > scores[name]["floor"], name
+
+
+def test_real_columns_in_random_order_are_heard_by_the_scores_of_time(
+    decoded: RealSets, tracks: Make
+) -> None:
+    bag = decoder(shuffled(some(tracks(24, 2), 90), 8, np.random.default_rng(3)))
+    scores = decoded.scores(bag)
+    for name in ("time_distance", "order_auc"):
+        score = scores[name]
+        assert differ(score["interval"], score["floor_interval"]), name
+        assert score["value"] > score["floor"], name
+        assert score["value"] == pytest.approx(score["shuffled"], abs=0.1), name
+    assert scores["order_auc"]["value"] > 0.75
+
+
+def test_what_a_perfect_generator_behind_a_decoder_makes_is_in_order(
+    decoded: RealSets, tracks: Make
+) -> None:
+    scores = decoded.scores(decoder(some(tracks(24, 2), 90)))
+    assert not differ(scores["order_auc"]["interval"], scores["order_auc"]["floor_interval"])
+    assert differ(scores["order_auc"]["interval"], scores["order_auc"]["shuffled_interval"])
     assert scores["memorisation"]["value"] == pytest.approx(1, abs=0.2)
 
 
-def test_clips_of_another_kind_are_further_away_than_the_floor(real: RealSets) -> None:
-    scores = real.scores(made_clips(80, 2, tempo=16, tilt=4.0))
-    for name in ("frechet_distance", "kernel_distance"):
-        assert scores[name]["value"] > 3 * max(scores[name]["floor"], 0.01), name
+def test_blur_and_reversal_are_heard_by_the_time_distance(real: RealSets, tracks: Make) -> None:
+    new = some(tracks(24, 2), 90)
+    for spoilt in (blurred(new, 4.0, 0.0), backwards(new)):
+        score = real.scores(spoilt)["time_distance"]
+        assert differ(score["interval"], score["floor_interval"])
+        assert score["value"] > score["floor"]
 
 
-def test_a_generator_that_copies_the_training_data_is_no_better_than_the_floor_and_found_out(
-    real: RealSets,
+def test_a_generator_that_copies_the_training_data_is_found_out(
+    decoded: RealSets, train: list[Float]
 ) -> None:
-    scores = real.scores(made_clips(120, 0))
-    assert scores["frechet_distance"]["value"] == pytest.approx(
-        scores["frechet_distance"]["floor"], rel=0.5
-    )
+    scores = decoded.scores(decoder(some(train, 90)))
     memorisation = scores["memorisation"]
-    assert memorisation["value"] == pytest.approx(0, abs=1e-4)
-    assert memorisation["copies"] == pytest.approx(0, abs=1e-4)
+    assert memorisation["value"] < 0.5 and memorisation["copies"] < 0.5
     assert memorisation["floor"] == pytest.approx(1.0)
+    assert memorisation["copied"] > 0.5
+    floor = scores["frechet_distance"]["floor"]
+    assert scores["frechet_distance"]["value"] > 0.8 * floor, "and it gains nothing by it"
 
 
-def test_a_collapsed_generator_covers_little(real: RealSets) -> None:
-    one = np.repeat(made_clips(1, 3), 80, axis=0)
-    assert real.scores(one)["coverage"]["value"] < 0.25
+def test_a_generator_of_which_thirty_percent_are_copies_is_found_out(
+    decoded: RealSets, train: list[Float], tracks: Make
+) -> None:
+    partly = np.concatenate([some(train, 27), some(tracks(24, 2), 63)])
+    memorisation = decoded.scores(decoder(partly))["memorisation"]
+    assert memorisation["value"] > 0.5, "the median does not tell"
+    assert memorisation["copied"] == pytest.approx(0.3, abs=0.1)
 
 
-def test_equal_seeds_are_equal_scores() -> None:
-    clips = made_clips(20, 2)
-    first, second = (
-        RealSets(made_clips(30, 0), made_clips(20, 1), made_clips(30, 0), seed=4).scores(clips)
-        for _ in range(2)
+def test_anchors_of_a_latent_model_go_through_its_decoder(
+    real: RealSets, decoded: RealSets
+) -> None:
+    clips = real.held_out.log_mel
+    plain, through = real.scores(clips), decoded.scores(clips)
+    for anchor in ("copies", "shuffled"):
+        assert through["kernel_distance"][anchor] > plain["kernel_distance"][anchor]
+    for anchor in ("floor", "noise"):
+        assert through["kernel_distance"][anchor] == plain["kernel_distance"][anchor]
+
+
+def test_values_while_training_are_those_of_the_full_scores(real: RealSets, tracks: Make) -> None:
+    clips = some(tracks(24, 2), 90)
+    full = real.scores(clips)
+    wanted = {name: full[name]["value"] for name in NAMES}
+    assert real.values(clips, NAMES) == pytest.approx(wanted, rel=1e-9)
+
+
+def test_a_further_embedding_is_one_more_distance(
+    train: list[Float], held_out: list[Float]
+) -> None:
+    sets = RealSets(
+        train, held_out, FRAMES, 0, further={"jury_distance": lambda clips: clips.mean(1)}
     )
+    score = sets.scores(sets.held_out.log_mel + 3)["jury_distance"]
+    assert set(score) >= ANCHORS
+    assert score["value"] > score["floor"]
+
+
+def test_one_held_out_track_has_scores_and_no_intervals(
+    train: list[Float], held_out: list[Float]
+) -> None:
+    sets = RealSets(train, held_out[:1], FRAMES, 0)
+    for name, score in sets.scores(some(train, 20)).items():
+        assert score["interval"] is None and score["floor_interval"] is None
+        assert np.isfinite([score[anchor] for anchor in ANCHORS]).all(), name
+
+
+def test_equal_seeds_are_equal_scores(train: list[Float], held_out: list[Float]) -> None:
+    clips = some(train, 20)
+    first, second = (RealSets(train[:4], held_out, FRAMES, 4).scores(clips) for _ in range(2))
     assert first == second
 
 
-def test_noise_70_db_down_does_not_change_the_description() -> None:
-    clips = made_clips(10, 0)
-    amplitude = np.exp(clips.astype(np.float64))
-    loudest = amplitude.max((1, 2), keepdims=True)
-    hiss = loudest * 10 ** (-70 / 20) * np.random.default_rng(0).random(clips.shape)
-    silent = amplitude.copy()
-    silent[:, :, 60:] = 1e-5  # digital silence, where the noise would show
-    quiet, hissing = np.log(silent), np.log(silent + np.where(silent == 1e-5, hiss, 0))
-    assert np.abs(hissing - quiet).max() > 3, "the noise is well above the absolute floor"
-    spread = describe(clips).std(0) + 1e-6
-    difference = describe(hissing.astype(np.float32)) - describe(quiet.astype(np.float32))
-    assert np.abs(difference / spread).max() < 0.01
+def test_every_score_has_a_stated_direction() -> None:
+    assert set(NAMES) | {"jury_distance"} == set(MEANINGS)
 
 
-def test_a_louder_clip_differs_in_level_alone() -> None:
-    clips = made_clips(10, 0)
-    change = describe(clips + 1.0) - describe(clips)
-    np.testing.assert_allclose(change[:, :16], 1.0, atol=1e-5)  # the bands' means
-    np.testing.assert_allclose(change[:, 16:48], 0.0, atol=1e-5)  # their spread and movement
+def test_the_anchors_of_enough_songs_lie_in_order(real: RealSets, tracks: Make) -> None:
+    for name, score in real.scores(some(tracks(2, 2), 20)).items():
+        assert judgeable(name, score), name
 
 
-@pytest.mark.parametrize("shape", [(4, 8, 16), (3, 128, 20), (2, 80, 300)])
-def test_any_size_of_clip_has_a_finite_description(shape: tuple[int, int, int]) -> None:
-    clips = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
-    described = describe(clips)
-    assert described.shape[0] == shape[0] and np.isfinite(described).all()
-    assert np.isfinite(describe(np.zeros(shape, np.float32))).all()
+@pytest.mark.parametrize("name", NAMES)
+def test_inverted_anchors_are_too_little_data_to_judge(name: str) -> None:
+    lower = MEANINGS[name].lower_is_better
+    best, worst = (0.1, 0.9) if lower else (0.9, 0.1)
+    score = dict.fromkeys(ANCHORS, worst) | {"floor": best}
+    assert judgeable(name, score)
+    for anchor in MEANINGS[name].worse:
+        assert not judgeable(name, score | {anchor: best}), anchor
+        assert not judgeable(name, score | {"floor": worst, anchor: best}), anchor
 
 
-def test_the_embedding_of_what_it_was_fitted_to_is_white() -> None:
-    features = describe(made_clips(100, 0))
-    embedded = Embedding.fit(features).apply(features)
-    np.testing.assert_allclose(embedded.mean(0), 0, atol=1e-8)
-    np.testing.assert_allclose(
-        np.cov(embedded, rowvar=False, bias=True), np.eye(embedded.shape[1]), atol=1e-6
-    )
+def test_tracks_without_a_clip_between_them_are_an_error_that_says_so(train: list[Float]) -> None:
+    with pytest.raises(UserError, match="no track has 96 frames"):
+        RealSets(train, [track[:50] for track in train], FRAMES, 0)
+    with pytest.raises(UserError, match="too few clips"):
+        RealSets(train, [train[0][:FRAMES]], FRAMES, 0)
+
+
+def test_held_out_tracks_that_are_training_tracks_are_an_error(train: list[Float]) -> None:
+    with pytest.raises(UserError, match="duplicate tracks"):
+        RealSets(train, train[:3], FRAMES, 0).scores(some(train, 20))
+
+
+def test_clips_know_the_track_that_they_were_cut_from() -> None:
+    mels = [np.full((length, 2), value, np.float32) for value, length in enumerate([50, 9, 30, 20])]
+    for clips in (
+        regular(mels, 10, 5, 100),
+        regular(mels, 10, 5, 6),
+        anywhere(mels, 10, 60, np.random.default_rng(0)),
+    ):
+        source = np.array([0, 2, 3])[clips.track]  # the second is too short for a clip
+        np.testing.assert_array_equal(clips.log_mel[:, 0, 0], source)
+    assert len(regular(mels, 10, 5, 100)) == 9 + 5 + 3
+    assert len(regular(mels, 10, 5, 6)) == 6

@@ -1,15 +1,17 @@
 import os
 import shutil
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from melodygan.audio.pieces import Float
 from melodygan.pipeline import UserError
 from melodygan.separation import separate
 from melodygan.separation.model_folder import DEMO_FOLDER, fingerprint, provide
-from melodygan.separation.pieces import Float
 from melodygan.separation.separate import StemSeparator
 from melodygan.separation.si_sdr import si_sdr
 from melodygan.sources.demo import LABELS, DemoTrack, render_track
@@ -88,6 +90,21 @@ def test_the_library_stays_quiet_and_leaves_the_process_as_it_was(
     assert (dict(os.environ), list(warnings.filters)) == before
     printed = capfd.readouterr()
     assert printed.out + printed.err == ""
+
+
+LOADING = """
+import sys
+from melodygan.separation.separate import StemSeparator
+separator, hooks = StemSeparator("demo"), [type(hook).__name__ for hook in sys.meta_path]
+print("torch._dynamo" in sys.modules, "_Deferring" in hooks)
+import onnx2torch
+print(callable(onnx2torch.convert), "torch._dynamo" in sys.modules)
+"""
+
+
+def test_a_model_is_loaded_without_torchs_compiler_which_is_there_when_asked_for() -> None:
+    done = subprocess.run([sys.executable, "-c", LOADING], capture_output=True, text=True)
+    assert done.stdout.splitlines() == ["False False", "True True"], done.stderr
 
 
 def test_an_unknown_model_gives_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from melodygan.audio.decode import decode, to_stereo
+from melodygan.audio.pieces import Float
 from melodygan.separation import scratch, track
-from melodygan.separation.pieces import Float
 from melodygan.separation.separate import SAMPLE_RATE
 from melodygan.separation.track import headroom, peak, quantise, separate_file
 

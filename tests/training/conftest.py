@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import fake
 import numpy as np
 import pytest
 import torch
@@ -20,25 +21,28 @@ from torch.nn import functional
 
 from melodygan.pipeline import Stage
 from melodygan.training.loop import train
+from melodygan.training.outlet import Outlet
 from melodygan.training.settings import TrainSettings
-from melodygan.training.task import Batch, Task, Update
+from melodygan.training.task import Batch, Task, Trained, Update
 
-PARAMS = """
-runtime: {device: cpu, precision: fp32, threads: 1, processes: 1, workers: 1,
-  track_seconds: 60, backend: local, dask_scheduler: none, loaders: 0, compile: false,
-  dvclive: false, tensorboard: false, checkpoint_seconds: 0}
-"""
 DVC_YAML = """
 stages:
   toy: {cmd: python stages/toy.py, deps: []}
 """
-SETTINGS = {
-    "steps": 40, "batch_size": 8, "lr": 0.05, "validate_every": 10, "patience": 0,
-    "max_minutes": 0.0, "sample_every": 0,
-}  # fmt: skip
+SETTINGS = fake.SETTINGS | {"steps": 40, "batch_size": 8, "lr": 0.05}
 
 
-class LineTask(Task):
+class ToyTask(Task):
+    """Hands out nothing: these tests look at weights and curves."""
+
+    def trained(self) -> Trained:
+        raise NotImplementedError
+
+    def test(self) -> dict[str, Any]:
+        raise NotImplementedError
+
+
+class LineTask(ToyTask):
     """Learns y = x . (1, 2, 3) with one linear layer; its score is the error on fixed points."""
 
     score = "error"
@@ -63,7 +67,7 @@ class LineTask(Task):
         return {"error": float((self.network.weight - torch.tensor([1.0, 2.0, 3.0])).abs().sum())}
 
 
-class PairTask(Task):
+class PairTask(ToyTask):
     """Two networks against each other: buffers, an average, a pool, decay, clipping."""
 
     averaged = ("generator",)
@@ -102,7 +106,7 @@ class PairTask(Task):
         points = self.generator(torch.ones(4, 2))
         return {"distance": float((points - 3).abs().mean())}
 
-    def lr_factor(self, progress: float) -> float:
+    def lr_factor(self, progress: float, optimiser: str) -> float:
         return 1.0 - progress
 
     def state(self) -> dict[str, list[Tensor]]:
@@ -142,13 +146,17 @@ class Workspace:
         path.write_text(path.read_text().replace(text, new))
 
     def train(
-        self, make: str | Callable[[TrainSettings], Task], seed: int = 0, **changes: Any
+        self,
+        make: str | Callable[[TrainSettings], Task],
+        seed: int = 0,
+        outlet: Outlet | None = None,
+        **changes: Any,
     ) -> Task:
         """Train in this process and return the task; the stage has not succeeded yet."""
         settings = TrainSettings(**(self.settings | changes))
         maker = KINDS[make] if isinstance(make, str) else make
         self.stage = Stage("toy")
-        return train(self.stage, settings, seed, lambda: maker(settings))
+        return train(self.stage, settings, seed, lambda: maker(settings), outlet)
 
     def result(self, task: Task) -> dict[str, bytes]:
         """All that a run leaves: its weights' and its curves' bytes."""
@@ -164,7 +172,8 @@ class Workspace:
         """The rows of a curve."""
         lines = (self.folder / f"metrics/toy/{name}.tsv").read_text().splitlines()
         header, *rows = [line.split("\t") for line in lines]
-        return [dict(zip(header, map(float, row), strict=True)) for row in rows]
+        tables = [dict(zip(header, row, strict=True)) for row in rows]
+        return [{key: float(cell) for key, cell in row.items() if cell} for row in tables]
 
     def checkpoints(self) -> list[Path]:
         """Checkpoints of all runs, oldest step first."""
@@ -198,7 +207,7 @@ def make_workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[
     def make(name: str) -> Workspace:
         folder = tmp_path / name
         folder.mkdir()
-        (folder / "params.yaml").write_text(PARAMS)
+        fake.write_params(folder, {"checkpoint_seconds": 0})
         (folder / "dvc.yaml").write_text(DVC_YAML)
         monkeypatch.chdir(folder)
         return Workspace(folder)

@@ -5,12 +5,25 @@ from pathlib import Path
 from melodygan.training.curves import Curves
 
 
-def test_a_table_has_the_columns_of_its_first_row(tmp_path: Path) -> None:
+def test_columns_stand_in_the_order_in_which_they_first_appeared(tmp_path: Path) -> None:
     curves = Curves(tmp_path / "toy")
     curves.add("train", 10, {"loss": 0.5, "part": 1.0})
     curves.add("train", 20, {"part": 2.0, "loss": 0.1234567})
     text = (tmp_path / "toy/train.tsv").read_text()
     assert text == "step\tloss\tpart\n10\t0.5\t1\n20\t0.123457\t2\n"
+
+
+def test_a_column_that_joins_rewrites_the_table_and_one_that_is_missing_leaves_a_gap(
+    tmp_path: Path,
+) -> None:
+    curves = Curves(tmp_path)
+    curves.add("train", 10, {"loss": 0.5})
+    curves.add("train", 20, {"loss": 0.4, "late": 3.0})
+    curves.add("train", 30, {"late": 2.0})
+    expected = "step\tloss\tlate\n10\t0.5\t\n20\t0.4\t3\n30\t\t2\n"
+    assert (tmp_path / "train.tsv").read_text() == expected
+    Curves(tmp_path / "again", curves.rows)
+    assert (tmp_path / "again/train.tsv").read_text() == expected
 
 
 def test_tables_are_files_of_their_own(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The training loop: exact resume, best weights, averages, early stop, clear failures."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import fake
 import numpy as np
 import pytest
 import torch
@@ -15,13 +17,22 @@ from torch import nn
 
 from melodygan.audio.mel import MelConfig
 from melodygan.pipeline.errors import UserError
+from melodygan.training.outlet import Outlet
 from melodygan.training.settings import TrainSettings
-from melodygan.training.task import Batch, Limit, Task, Update
+from melodygan.training.task import Batch, Limit, Task, Trained, Update
 
 Workspace = Any  # the fixture's class, in conftest.py
 
 
-class SlideTask(Task):
+class ToyTask(Task):
+    def trained(self) -> Trained:
+        raise NotImplementedError
+
+    def test(self) -> dict[str, Any]:
+        raise NotImplementedError
+
+
+class SlideTask(ToyTask):
     """One weight that falls by lr x factor per step, so that everything can be told in advance."""
 
     def __init__(self, settings: TrainSettings) -> None:
@@ -73,7 +84,8 @@ def test_a_run_that_is_killed_ends_in_the_bytes_of_an_uninterrupted_one(
     space = make_workspace("killed")
     (space.folder / "kill-27").touch()
     command = [sys.executable, space.script, str(space.folder), "pair"]
-    assert subprocess.run(command, check=False).returncode == -9
+    variables = os.environ | {"PYTHONPATH": str(fake.ROOT / "tests")}
+    assert subprocess.run(command, check=False, env=variables).returncode == -9
     (space.folder / "kill-27").unlink()
     resumed = space.result(space.train("pair"))
     assert "resuming at step 27 of 40" in capsys.readouterr().out
@@ -206,7 +218,7 @@ def test_a_loss_that_is_not_a_number_ends_the_run_with_the_remedy(workspace: Wor
 
 def test_weights_that_overflow_in_the_last_update_are_not_handed_out(workspace: Workspace) -> None:
     class Broken(SlideTask):
-        def lr_factor(self, progress: float) -> float:
+        def lr_factor(self, progress: float, optimiser: str) -> float:
             return float("inf") if progress >= 39 / 40 else 1.0
 
     assert "norm of slide became inf at step 40" in one_line(workspace, Broken)
@@ -314,7 +326,7 @@ def test_learning_rates_follow_the_factor_also_after_a_resume(
     make_workspace: Callable[[str], Workspace],
 ) -> None:
     class Decaying(SlideTask):
-        def lr_factor(self, progress: float) -> float:
+        def lr_factor(self, progress: float, optimiser: str) -> float:
             return 1.0 - progress
 
     assert make_workspace("a").train(Decaying, lr=0.1).weight == pytest.approx(
@@ -345,6 +357,75 @@ def test_gradients_are_clipped_to_the_tasks_norm(workspace: Workspace) -> None:
         clip = 0.25
 
     assert workspace.train(Clipped, lr=0.1).weight == pytest.approx(-40 * 0.1 * 0.25, rel=1e-4)
+
+
+def test_an_update_can_have_a_norm_of_its_own(workspace: Workspace) -> None:
+    class Clipped(SlideTask):
+        clip = 0.25
+
+        def updates(self, batch: Batch, step: int) -> Iterator[Update]:
+            yield Update("slide", self.network(batch["x"]).sum(), clip=0.5)
+
+    assert workspace.train(Clipped, lr=0.1).weight == pytest.approx(-40 * 0.1 * 0.5, rel=1e-4)
+
+
+def test_only_the_networks_in_use_keep_their_best_weights(workspace: Workspace) -> None:
+    class Judged(BestTask):
+        used = ("slide",)
+
+        def __init__(self, settings: TrainSettings) -> None:
+            super().__init__(settings)
+            self.judge = nn.Linear(1, 1, bias=False)
+            nn.init.zeros_(self.judge.weight)
+            self.networks["judge"] = self.judge
+            self.optimisers["judge"] = torch.optim.SGD(self.judge.parameters(), settings.lr)
+
+        def updates(self, batch: Batch, step: int) -> Iterator[Update]:
+            yield from super().updates(batch, step)
+            yield Update("judge", self.judge(batch["x"]).sum())
+
+    task = workspace.train(Judged, lr=0.1)
+    assert task.weight == pytest.approx(-2), "of the best step"
+    assert float(task.judge.weight.detach()) == pytest.approx(-4), "of the last"
+    saved = torch.load(workspace.checkpoints()[-1], weights_only=True)
+    assert saved["best"].keys() == {"slide"}
+
+
+def test_an_observer_hears_every_validation_once_and_can_end_the_run(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    heard: list[tuple[int, float]] = []
+
+    def observe(step: int, scores: dict[str, float]) -> str:
+        heard.append((step, round(scores["distance"], 3)))
+        return "pruned" if step >= 30 else ""
+
+    outlet = Outlet(tmp_path / "trial-7", observe)
+    task = workspace.train(BestTask, lr=0.1, outlet=outlet)
+    assert heard == [(10, 1.0), (20, 0.0), (30, 1.0)]
+    assert (task.outcome.steps, task.outcome.reason) == (30, "pruned")
+    assert (tmp_path / "trial-7/validation.tsv").exists()
+    assert not (workspace.folder / "metrics").exists(), "a trial leaves the stage's curves alone"
+
+
+def test_an_observer_of_a_resumed_run_is_told_what_came_before(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    workspace.interrupt("line", 25)
+    steps = []
+    outlet = Outlet(tmp_path, lambda step, scores: steps.append(step) or "")
+    workspace.train("line", outlet=outlet)
+    assert steps == [10, 20, 30, 40]
+
+
+def test_a_task_without_networks_is_handed_back_untrained(workspace: Workspace) -> None:
+    class Idle(SlideTask):
+        def __init__(self, settings: TrainSettings) -> None:
+            self.networks, self.optimisers = {}, {}
+
+    workspace.train(Idle)
+    assert (workspace.folder / "metrics/toy").is_dir(), "DVC expects the output"
+    assert not workspace.checkpoints()
 
 
 def test_how_often_one_validates_does_not_change_what_is_learnt(

@@ -1,22 +1,27 @@
 """The last line of a stage: where the score lies between baseline and ideal, and what to do."""
 
 import re
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from melodygan.training.task import Outcome
-from melodygan.training.verdict import verdict
+from melodygan.training.verdict import Claim, Outcome, verdict
 
-ENDED = {
-    "steps": 100, "best_step": 60, "best_score": 1.0, "reason": "", "improving": False,
-    "warnings": (),
+ENDED: dict[str, Any] = {
+    "steps": 100, "best_step": 90, "best_score": 1.0, "reason": "", "validations": 5,
+    "improving": False, "warnings": (),
 }  # fmt: skip
 
 
-def line(value: float, baseline: float = 2.0, ideal: float = 0.0, **changes: object) -> str:
-    return verdict("toy", Outcome(**(ENDED | changes)), "error", value, baseline, ideal)
+def line(value: float, baseline: float = 2.0, ideal: float = 0.0, **changes: Any) -> str:
+    claim = {key: changes.pop(key) for key in list(changes) if key not in ENDED}
+    return verdict(
+        "toy",
+        Outcome(**(ENDED | changes)),
+        Claim("error", value, baseline, "guessing", ideal, **claim),
+    )
 
 
 @pytest.mark.parametrize(
@@ -26,22 +31,49 @@ def line(value: float, baseline: float = 2.0, ideal: float = 0.0, **changes: obj
         (1.0, "works", "50%"),
         (1.02, "weak", "49%"),
         (1.8, "weak", "10%"),
-        (1.92, "no better than the baseline", "4%"),
-        (2.0, "no better than the baseline", "0%"),
-        (5.0, "no better than the baseline", "0%"),
+        (1.92, "no better than guessing", "4%"),
+        (2.0, "no better than guessing", "0%"),
+        (5.0, "no better than guessing", "0%"),
     ],
 )
 @pytest.mark.parametrize("sign", [1, -1])
 def test_the_word_says_how_much_of_the_way_is_done_whichever_way_is_better(
     value: float, word: str, share: str, sign: int
 ) -> None:
-    said = line(sign * value + 0.0, sign * 2.0)  # + 0.0: no minus zero
-    start = f"toy: error {sign * value + 0.0:.4g} (baseline {sign * 2}, ideal 0): "
+    said = line(sign * value + 0.0, sign * 2.0, higher=sign < 0)  # + 0.0: no minus zero
+    start = f"toy: error {sign * value + 0.0:.4g} (guessing {sign * 2}, ideal 0): "
     assert said.startswith(f"{start}{word}, {share} of the way; next: ")
 
 
-def test_where_the_baseline_is_ideal_nothing_can_be_better() -> None:
-    assert "no better than the baseline, 0% of the way" in line(0.0, baseline=0.0)
+@pytest.mark.parametrize(
+    ("baseline", "ideal", "higher"), [(0, 0, False), (1, 2, False), (2, 1, True)]
+)
+def test_anchors_that_are_the_wrong_way_round_judge_nothing(
+    baseline: float, ideal: float, higher: bool
+) -> None:
+    """With too few tracks, real music can lie further from real music than noise does."""
+    for value in (-1.0, 0.5, 1.0, 1.5, 3.0):
+        said = line(value, baseline, ideal, higher=higher)
+        assert "too little data to judge; next: more test tracks" in said
+        assert "works" not in said
+
+
+@pytest.mark.parametrize(
+    ("interval", "of_baseline", "unclear"),
+    [
+        ((0.5, 1.5), None, False),
+        ((0.5, 2.0), None, True),
+        ((0.5, 1.5), (1.4, 2.5), True),
+        ((0.5, 1.3), (1.4, 2.5), False),
+    ],
+)
+def test_intervals_that_overlap_show_no_difference(
+    interval: tuple[float, float], of_baseline: tuple[float, float] | None, unclear: bool
+) -> None:
+    said = line(1.0, interval=interval, baseline_interval=of_baseline)
+    assert ("no difference shown from guessing" in said) == unclear
+    assert ("works" in said) != unclear
+    assert f"[{interval[0]:g} to {interval[1]:g}]" in said
 
 
 @given(st.floats(-1e3, 1e3), st.floats(-1e3, 1e3), st.floats(-1e3, 1e3), st.floats(0.01, 100))
@@ -49,8 +81,9 @@ def test_it_is_one_line_and_the_unit_of_the_score_does_not_matter(
     value: float, baseline: float, ideal: float, unit: float
 ) -> None:
     said = line(value, baseline, ideal)
-    assert re.fullmatch(r"toy: .*: (works|weak|no better than the baseline), \d+% .*", said)
-    if abs(baseline - ideal) > 1e-6:
+    words = r"(works|weak|no better than guessing), \d+% .*|too little data to judge; .*"
+    assert re.fullmatch(rf"toy: .*: ({words})", said)
+    if baseline - ideal > 1e-6:
         reached = (baseline - value) / (baseline - ideal)
         if min(abs(reached - 0.5), abs(reached - 0.05)) > 1e-6:
             words = {each.split("): ")[1].split(",")[0] for each in (
@@ -70,9 +103,11 @@ CUT = "max_minutes (5) reached"
         (1.0, {"improving": True}, "raise toy.steps, the score was still improving"),
         (1.95, {"improving": True}, "raise toy.steps, the score was still improving"),
         (1.95, {}, "change toy.lr by a factor of 3, or look at metrics/data.html for bad data"),
-        (1.0, {}, "more data or a larger model, the score has stood still since step 60"),
-        (1.0, {"reason": "stopped early"}, "more data or a larger model, the score has stood "
-         "still since step 60"),
+        (1.0, {}, "more data or a larger model"),
+        (1.0, {"best_step": 60}, "more data, a smaller model or fewer steps: it was best at step "
+         "60 of 100"),
+        (1.0, {"validations": 1}, "lower toy.validate_every, to see whether it was still "
+         "improving"),
     ],
 )  # fmt: skip
 def test_the_advice_fits_how_the_run_ended(

@@ -6,9 +6,10 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import fake
 import pytest
-from ruamel.yaml import YAML
 
 ROOT = Path(__file__).parents[2]
 
@@ -21,8 +22,8 @@ TINY = {
                    "channels": 8},
     "cyclegan": {"steps": 6, "validate_every": 6, "sample_every": 6, "frames": 64,
                  "width": 4, "blocks": 1},
-    "vocoder": {"steps": 10, "batch_size": 2, "validate_every": 10, "sample_every": 5,
-                "channels": 16, "blocks": 1, "iterations": 4},
+    "vocoder": {"magnet": {"steps": 10, "batch_size": 2, "validate_every": 10, "sample_every": 5,
+                           "channels": 16, "blocks": 1, "iterations": 4}},
     "generate": {"samples": 12, "tracks": 1, "seconds": 3.0},
 }  # fmt: skip
 SOURCES = "sources:\n  - demo: {tracks: 8, seconds: 6}\n"
@@ -63,13 +64,9 @@ class Project:
             start_new_session=True,
         )
 
-    def set(self, params: dict[str, dict[str, object]]) -> None:
+    def set(self, params: dict[str, Any]) -> None:
         """Change parameters."""
-        yaml = YAML()
-        loaded = yaml.load(self.root / "params.yaml")
-        for group, values in params.items():
-            loaded[group].update(values)
-        yaml.dump(loaded, self.root / "params.yaml")
+        fake.change_params(self.root, params)
 
     def commit(self, message: str) -> None:
         """Commit everything that git does not ignore."""
@@ -77,7 +74,7 @@ class Project:
         self.run("git", "-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", message)
 
 
-def make_project(root: Path, params: dict[str, dict[str, object]]) -> Project:
+def make_project(root: Path, params: dict[str, Any]) -> Project:
     """A copy of the working tree in `root`, with `params` changed, under git."""
     listed = subprocess.run(
         ["git", "ls-files", "-co", "--exclude-standard", "-z"],

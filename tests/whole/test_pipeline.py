@@ -42,8 +42,14 @@ def test_every_stage_leaves_its_metrics_with_the_agreed_keys(project) -> None:
         ],
         "latent_gan": [
             f"{name}.{anchor}"
-            for name in ("kernel_distance", "frechet_distance", "coverage", "memorisation")
-            for anchor in ("value", "floor", "noise")
+            for name in (
+                "kernel_distance",
+                "frechet_distance",
+                "time_distance",
+                "order_auc",
+                "memorisation",
+            )
+            for anchor in ("value", "floor", "copies", "shuffled", "noise")
         ],
         "cyclegan": [
             f"{direction}.{name}.{anchor}"
@@ -54,9 +60,12 @@ def test_every_stage_leaves_its_metrics_with_the_agreed_keys(project) -> None:
         "vocoder": [
             f"{name}.{anchor}"
             for name in ("log_mel_l1", "m_stft")
-            for anchor in ("value", "griffin_lim_32")
+            for anchor in ("value", "untrained", "oracle", "griffin_lim_32")
         ],
-        "evaluate": ["vqvae.log_mel_l1", "generated.samples.kernel_distance.floor"],
+        "evaluate": [
+            "generated.vqvae.reconstruction.log_mel_l1",
+            "generated.latent_gan.sample.kernel_distance.floor",
+        ],
     }
     for stage, expected in keys.items():
         found = dict(numbers(json.loads((project.root / f"metrics/{stage}.json").read_text())))
@@ -68,15 +77,20 @@ def test_every_stage_leaves_its_metrics_with_the_agreed_keys(project) -> None:
 def test_there_is_something_to_hear_and_to_see(project) -> None:
     index = (project.root / "data/generated/index.jsonl").read_text().splitlines()
     rows = [json.loads(line) for line in index]
-    kinds = {row["kind"] for row in rows}
-    assert kinds == {"sample", "reconstruction", "original", "conversion"}
+    made = {(row["model"], row["kind"]) for row in rows}
+    assert made == {
+        ("latent_gan", "sample"),
+        ("vqvae", "reconstruction"),
+        ("vocoder", "reconstruction"),
+        ("cyclegan", "conversion"),
+    }
     for row in rows:
         audio, rate = soundfile.read(project.root / f"data/generated/{row['name']}.wav")
         assert rate == 22050 and len(audio) == 256 * row["frames"]
         assert np.abs(audio).max() > 1e-3
-    for kind in kinds:
-        picture = (project.root / f"metrics/generate/{kind}s.png").read_bytes()
-        assert picture.startswith(b"\x89PNG")
+    for model, kind in made:
+        pictures = list((project.root / "metrics/generate").glob(f"{model}-{kind}s-*.png"))
+        assert pictures and pictures[0].read_bytes().startswith(b"\x89PNG")
 
 
 def test_a_second_run_does_nothing(project) -> None:
@@ -109,8 +123,9 @@ def test_an_experiment_reruns_its_stage_and_what_depends_on_it(project) -> None:
     ("file", "stale"),
     [
         ("src/melodygan/models/cyclegan/network.py", {"cyclegan", "generate"}),
-        ("src/melodygan/models/vocoder/network.py", {"vocoder", "generate"}),
+        ("src/melodygan/models/vocoder/magnet/network.py", {"vocoder", "generate"}),
         ("src/melodygan/separation/si_sdr.py", {"separate"}),
+        ("src/melodygan/blocks/patchgan.py", {"cyclegan", "generate"}),
         ("src/melodygan/evaluation/report.py", {"evaluate"}),
     ],
 )

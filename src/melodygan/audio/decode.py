@@ -12,8 +12,8 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from melodygan.audio.parts import without_tags
 from melodygan.audio.decoding import announced, joined, open_piece
+from melodygan.audio.parts import without_tags
 from melodygan.audio.source import AudioError, Extent
 
 __all__ = [

@@ -23,37 +23,43 @@ def griffin_lim(
     iterations: int = 32,
     momentum: float = MOMENTUM,
     seed: int = 0,
+    lead: Tensor | None = None,
 ) -> Tensor:
     """A signal whose spectrogram is near `magnitude`: (batch, bins, frames) -> (batch, samples).
 
     Fast Griffin-Lim (Perraudin, Balazs, Sondergaard 2013, "A fast Griffin-Lim algorithm");
     momentum 0 is the original (Griffin and Lim 1984). samples = frames * hop_length. The first
-    phases are random, drawn from `seed` alone.
+    phases are random, drawn from `seed` alone. lead: (batch, samples), the sound of the first
+    frames where it is known already: it is held fixed, and the rest follows it.
     """
     phase = _random_phase(magnitude, seed)
     previous = torch.zeros_like(phase)
     for _ in range(iterations):
-        consistent = stft(istft(magnitude * phase, config), config)
+        consistent = stft(_led(istft(magnitude * phase, config), lead), config)
         phase = _accelerated(consistent, previous, momentum)
         previous = consistent
     return istft(magnitude * phase, config)
 
 
 def mel_griffin_lim(
-    log_mel: Tensor, magnitude: Tensor, config: MelConfig, iterations: int = 32
+    log_mel: Tensor,
+    magnitude: Tensor,
+    config: MelConfig,
+    iterations: int = 32,
+    lead: Tensor | None = None,
 ) -> Tensor:
     """A signal near `magnitude` (batch, bins, frames) whose log-mel is near `log_mel`.
 
     log_mel: (batch, n_mels, frames); magnitude: positive. Returns (batch, frames * hop_length).
     Like `griffin_lim`, but it starts from `peak_phase`, and after the first quarter of the
     iterations the magnitude is that of the signal found so far, corrected to have the given mel.
-    Bins that no mel filter covers keep `magnitude`.
+    Bins that no mel filter covers keep `magnitude`. lead: as in `griffin_lim`.
     """
     covered = torch.tensor(mel_filterbank(config), device=magnitude.device).any(0)[:, None]
-    target, phase = magnitude, peak_phase(magnitude, config)
+    target, phase = magnitude, peak_phase(magnitude, config, lead)
     previous = torch.zeros_like(phase)
     for iteration in range(iterations):
-        consistent = stft(istft(target * phase, config), config)
+        consistent = stft(_led(istft(target * phase, config), lead), config)
         if iteration >= HELD * iterations:
             found = match_mel(consistent.abs(), log_mel, config)
             target = torch.where(covered, found, magnitude)
@@ -88,23 +94,45 @@ def match_mel(magnitude: Tensor, log_mel: Tensor, config: MelConfig, rounds: int
     return magnitude
 
 
-def peak_phase(magnitude: Tensor, config: MelConfig) -> Tensor:
+def peak_phase(magnitude: Tensor, config: MelConfig, lead: Tensor | None = None) -> Tensor:
     """Phases of steady sinusoids at the spectrum's peaks: (batch, bins, frames), unit complex.
 
     Single-pass inversion (Beauregard, Harish and Wyse 2015, "Single Pass Spectrogram Inversion"):
     a peak's phase goes on from where that bin was in the frame before, and the bins around a peak
     follow it. Neighbouring bins alternate in sign because a frame's phases count from its first
-    sample, half a window before its centre.
+    sample, half a window before its centre. Frames whose sound is known (lead, as in `griffin_lim`)
+    keep its phases, from which the others go on.
     """
     nearest, frequency = _peaks(magnitude)
     # in cycles and float64: over a song the sum is far too large for float32
     advance = frequency.double() * config.hop_length / config.n_fft
+    bins = torch.arange(magnitude.shape[1], device=magnitude.device)
+    known = _known_phase(lead, config)
     cycles = [torch.zeros_like(advance[..., 0])]
-    for step, source in zip(advance.unbind(-1), nearest.unbind(-1), strict=True):
+    if known is not None:
+        cycles = [(step.angle().double() / (2 * torch.pi) - bins / 2) for step in known.unbind(-1)]
+    done = len(cycles) if known is not None else 0
+    steps = zip(advance.unbind(-1)[done:], nearest.unbind(-1)[done:], strict=True)
+    for step, source in steps:
         cycles.append((cycles[-1] + step).gather(1, source))
-    bins = torch.arange(magnitude.shape[1], device=magnitude.device)[:, None]
-    angle = 2 * torch.pi * ((torch.stack(cycles[1:], -1) + bins / 2) % 1)
+    turns = torch.stack(cycles[-magnitude.shape[-1] :], -1) + bins[:, None] / 2
+    angle = 2 * torch.pi * (turns % 1)
     return torch.polar(torch.ones_like(magnitude), angle.to(magnitude.dtype))
+
+
+def _known_phase(lead: Tensor | None, config: MelConfig) -> Tensor | None:
+    """Spectra of the frames that lie in `lead` alone, (batch, bins, frames); None for none."""
+    if lead is None or lead.shape[-1] <= config.n_fft:
+        return None
+    reflected = config.padding // config.hop_length + 1  # frames that reach beyond its end
+    return stft(lead, config)[..., :-reflected]
+
+
+def _led(audio: Tensor, lead: Tensor | None) -> Tensor:
+    """The sound with what is known of it put in place."""
+    if lead is None:
+        return audio
+    return torch.cat([lead, audio[..., lead.shape[-1] :]], -1)
 
 
 def _peaks(magnitude: Tensor) -> tuple[Tensor, Tensor]:

@@ -33,8 +33,3 @@ def _signs(products: NDArray[np.float64]) -> NDArray[np.float32]:
         if before @ products[:channel, channel] < _OPPOSITE * np.sqrt(power):
             signs[channel] = -1
     return signs.astype(np.float32)
-
-
-def in_phase(audio: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(samples, channels) with the channels turned over that `polarity` finds upside down."""
-    return audio * polarity([audio])

@@ -50,10 +50,10 @@ def istft(spec: Tensor, config: MelConfig) -> Tensor:
     return total[:, inside] / weight[:, inside].clamp_min(TINY)
 
 
-def log_mel(audio: Tensor, config: MelConfig) -> Tensor:
+def batch_log_mel(audio: Tensor, config: MelConfig) -> Tensor:
     """Differentiable log-mel: (batch, samples) -> (batch, n_mels, frames), natural log.
 
-    Equal to the numpy `audio.mel.log_mel` up to rounding, with the mel axis before the frames.
+    Equal to the numpy `audio.mel.log_mel` up to rounding, in the layout of networks.
     """
     return mel_of_magnitude(stft(audio, config).abs(), config)
 

@@ -88,6 +88,14 @@ def _loading() -> Iterator[Finding]:
             yield Finding("FAIL", "packages", f"{name} does not load ({words}): `uv sync`")
 
 
+def check_starts() -> Iterator[Finding]:
+    """Whether Python keeps what it compiles; torch takes seconds at every start if not."""
+    from melodygan.commands.starts import slow_starts
+
+    trouble = slow_starts()
+    yield Finding("WARN", "starts", trouble) if trouble else Finding("OK", "starts", "fast")
+
+
 def check_ffmpeg() -> Iterator[Finding]:
     """The program that audio-separator starts; the one of imageio-ffmpeg is used."""
     import imageio_ffmpeg
@@ -212,6 +220,7 @@ def check_data() -> Iterator[Finding]:
 CHECKS: dict[str, Callable[[], Iterator[Finding]]] = {
     "python": check_python,
     "packages": check_packages,
+    "starts": check_starts,
     "ffmpeg": check_ffmpeg,
     "gpu": check_gpu,
     "javascript": check_javascript,

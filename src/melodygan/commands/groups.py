@@ -1,12 +1,13 @@
 """Which dataclass reads which group of params.yaml: the whole file, checked at once."""
 
 import pkgutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import is_dataclass
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import melodygan.models
 from melodygan.audio.mel import mel_filterbank
@@ -27,7 +28,7 @@ _FIXED = {
 
 @cache
 def groups() -> dict[str, Any]:
-    """The dataclass of each group; a folder of models/ brings its own, a kind of TrainSettings."""
+    """The dataclass of each group; each folder of models/ brings that of its name."""
     found: dict[str, Any] = {}
     for group, place in _FIXED.items():
         module, name = place.split(":")
@@ -35,14 +36,16 @@ def groups() -> dict[str, Any]:
     for folder in pkgutil.iter_modules(melodygan.models.__path__):
         package = f"melodygan.models.{folder.name}"
         module = f"{package}.config" if find_spec(f"{package}.config") else package
-        (found[folder.name],) = (
-            value
-            for value in vars(import_module(module)).values()
-            if isinstance(value, type)
-            and issubclass(value, TrainSettings)
-            and value.__module__ == module
-        )
+        found[folder.name] = _params_of(vars(import_module(module)).values(), module)
     return found
+
+
+def _params_of(values: Iterable[Any], module: str) -> Any:
+    """The dataclass of a model's group: the one of its module that no other one contains."""
+    own = [v for v in values if isinstance(v, type) and is_dataclass(v) and v.__module__ == module]
+    inner = {hint for kind in own for hint in get_type_hints(kind).values()}
+    (outer,) = (kind for kind in own if kind not in inner)
+    return outer
 
 
 def check_params(path: Path) -> None:
@@ -84,5 +87,6 @@ def complaints(values: dict[str, Any]) -> Iterator[str]:
         yield "preprocess.stems asks for vocals, but separate.enabled is false"
     processes = values["runtime"].processes
     for group, value in values.items():
-        if isinstance(value, TrainSettings) and value.batch_size % processes:
-            yield f"{group}.batch_size must be a multiple of runtime.processes, {processes}"
+        for settings in (value, *vars(value).values()):
+            if isinstance(settings, TrainSettings) and settings.batch_size % processes:
+                yield f"batch_size of {group} must be a multiple of runtime.processes, {processes}"

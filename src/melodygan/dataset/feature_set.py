@@ -99,16 +99,33 @@ class Patches:
         self._room = np.array([len(track.mel) - frames + 1 for track in self.tracks])  # positions
 
     def random(self, count: int, rng: np.random.Generator) -> Float:
-        """`count` patches, all positions equally likely; (count, n_mels, frames)."""
-        return self._cut(rng.integers(0, self._room.sum(), count), self._room, 1)
+        """`count` patches, all positions equally likely; (count, frames, n_mels)."""
+        return self.at(self.places(count, rng))
+
+    def places(self, count: int, rng: np.random.Generator) -> NDArray[np.int64]:
+        """`count` random positions, for `at` of this and of other stems' patches."""
+        return rng.integers(0, self._room.sum(), count)
+
+    def at(self, places: NDArray[np.int64]) -> Float:
+        """The patches at positions that `places` drew; (count, frames, n_mels)."""
+        return self._cut(places, self._room, 1)
 
     def regular(self, hop: int, limit: int | None = None) -> Float:
-        """Patches every `hop` frames, thinned out evenly to `limit`; (n, n_mels, frames)."""
+        """Patches every `hop` frames, thinned out evenly to `limit`; (n, frames, n_mels)."""
+        return self._cut(*self._grid(hop, limit), hop)
+
+    def regular_tracks(self, hop: int, limit: int | None = None) -> list[str]:
+        """The track of each patch that `regular` gives."""
+        places, counts = self._grid(hop, limit)
+        which = np.searchsorted(np.cumsum(counts), places, side="right")
+        return [self.tracks[index].track for index in which]
+
+    def _grid(self, hop: int, limit: int | None) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         counts = -(-self._room // hop)
         places = np.arange(counts.sum())
         if limit is not None and len(places) > limit:
             places = np.linspace(0, len(places) - 1, limit).round().astype(int)
-        return self._cut(places, counts, hop)
+        return places, counts
 
     def _cut(self, places: NDArray[np.int64], counts: NDArray[np.int64], hop: int) -> Float:
         """Patches by `places` among all those at steps of `hop`, `counts` of each track."""
@@ -116,4 +133,22 @@ class Patches:
         which = np.searchsorted(ends, places, side="right")
         starts = (places - (ends - counts)[which]) * hop
         chosen = zip(which.tolist(), starts.tolist(), strict=True)
-        return np.stack([self.tracks[i].mel[s : s + self.frames].T for i, s in chosen])
+        return np.stack([self.tracks[i].mel[s : s + self.frames] for i, s in chosen])
+
+
+def patches_of_stems(
+    features: FeatureSet, split: str, stems: Sequence[str], frames: int
+) -> list[Patches]:
+    """Patches of several stems of the same tracks: positions drawn for one are good for all.
+
+    All stems of a track have the same cuts, so one position is one moment of the song.
+    Raises UserError when no track has all the stems.
+    """
+    by_stem = [{t.track: t for t in features.tracks(split, stem=stem)} for stem in stems]
+    common = [name for name in by_stem[0] if all(name in tracks for tracks in by_stem)]
+    if not common:
+        raise UserError(
+            f"no {split} track has the stems {', '.join(stems)} together: name them in "
+            "preprocess.stems in params.yaml"
+        )
+    return [Patches([tracks[name] for name in common], frames) for tracks in by_stem]

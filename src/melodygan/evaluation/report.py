@@ -10,32 +10,23 @@ import matplotlib.pyplot as plt
 
 from melodygan.dataset.feature_set import FeatureSet
 from melodygan.evaluation.generated import Generated
-from melodygan.pipeline.files import read_json
-
-MODELS = ("vqvae", "latent_gan", "cyclegan", "vocoder")
 
 
-def evaluate(features: FeatureSet, generated: Path, metrics: Path, seed: int) -> dict[str, Any]:
-    """The models' own scores and those of the generated audio, all on test tracks."""
-    audio = Generated(generated, features, seed)
-    return {
-        **{name: read_json(metrics / f"{name}.json") for name in MODELS},
-        "generated": {
-            "samples": audio.samples(),
-            "reconstructions": audio.rebuilt("reconstruction"),
-            "originals": audio.rebuilt("original"),
-            "conversions": audio.conversions(),
-        },
-    }
+def evaluate(features: FeatureSet, generated: Path, seed: int) -> dict[str, Any]:
+    """Scores of the generated audio by model and kind, all on test tracks."""
+    return {"generated": Generated(generated, features, seed).scores()}
 
 
 def draw_scores(path: Path, scores: dict[str, Any]) -> None:
     """Where the samples lie between their anchors: 0 is the floor (real music), 1 is noise."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    names = ["kernel_distance", "frechet_distance", "coverage", "memorisation"]
+    sampled = [kinds["sample"] for kinds in scores["generated"].values() if "sample" in kinds]
+    if not sampled:
+        return
+    names = ["kernel_distance", "frechet_distance", "time_distance", "order_auc", "memorisation"]
     figure, axis = plt.subplots(figsize=(7, 2.6), layout="constrained")
     for row, name in enumerate(names):
-        anchors = scores["generated"]["samples"][name]
+        anchors = sampled[0][name]
         span = (anchors["noise"] - anchors["floor"]) or 1.0
         place = (anchors["value"] - anchors["floor"]) / span
         axis.plot([0, 1], [row, row], color="0.7", zorder=0)

@@ -5,89 +5,94 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import soundfile
-import torch
 from numpy.typing import NDArray
 
 from melodygan.audio.mel import MelConfig
-from melodygan.audio.pcm import to_int16
+from melodygan.audio.picture import spectrogram_png
+from melodygan.audio.wav import write_wav
 from melodygan.dataset.feature_set import FeatureSet, Track
 from melodygan.generation.config import GenerateParams
-from melodygan.models.cyclegan.model import TrainedCycleGAN
-from melodygan.models.latent_gan.model import TrainedLatentGAN
-from melodygan.models.vocoder.vocoder import Vocoder
-from melodygan.models.vqvae.model import TrainedVQVAE
+from melodygan.generation.makers import Converter, Makers, Rebuilder, Sampler, Synthesiser
 from melodygan.pipeline.files import write_rows
 
 Float = NDArray[np.float32]
+
+PICTURES = 8  # of each model and kind
 
 
 @dataclass(frozen=True)
 class Clip:
     """One thing to listen to. mel: log-mel (frames, n_mels), as the model made it.
 
-    kind: sample | conversion | reconstruction | original (a test track through the vocoder only,
-    what the others would sound like if the models before it were perfect). track, source: where
-    it comes from; label: what it should sound like; all None for a sample.
+    kind: sample (invented), conversion (of a test track to another label) or reconstruction (of a
+    test track). track, source: what it was made from, and that one's label, or None; label: what
+    it should sound like, or None. A vocoder's reconstructions are test tracks that pass it alone:
+    what the others would sound like if their models were perfect.
     """
 
-    name: str
+    model: str
     kind: str
+    name: str
     mel: Float
     track: str | None = None
     source: str | None = None
     label: str | None = None
 
-
-class Models:
-    """The trained models of one pipeline run, checked against one mel configuration."""
-
-    def __init__(self, folder: Path, audio: MelConfig) -> None:
-        self.vqvae = TrainedVQVAE.load(folder / "vqvae", audio)
-        self.latent_gan = TrainedLatentGAN.load(folder / "latent_gan", self.vqvae)
-        self.cyclegan = TrainedCycleGAN.load(folder / "cyclegan", audio)
-        self.vocoder = Vocoder.load(folder / "vocoder", audio)
+    @property
+    def place(self) -> str:
+        """Its file below data/generated, without the ending."""
+        return f"{self.model}/{self.kind}s/{self.name}"
 
 
 def make_clips(
-    models: Models, features: FeatureSet, params: GenerateParams, seed: int
+    makers: Makers, features: FeatureSet, params: GenerateParams, seed: int
 ) -> Iterator[Clip]:
-    """Samples of the latent GAN, then every chosen test track rebuilt and converted."""
-    samples = models.latent_gan.sample(models.vqvae, params.samples, seed).numpy()
-    for index, patch in enumerate(samples):
-        yield Clip(f"samples/{index:03d}", "sample", np.ascontiguousarray(patch.T))
+    """What each model invents, then every chosen test track rebuilt and converted by each."""
+    for model, sampler in makers.able(Sampler).items():
+        yield from _samples(model, sampler, params.samples, seed)
     frames = round(params.seconds * features.audio.frame_rate)
     for track in _chosen(features, params.tracks):
         mel = np.array(track.mel[:frames])
         origin = (track.track, track.label)
-        yield Clip(f"originals/{track.track}", "original", mel, *origin, track.label)
-        rebuilt = rebuild(models.vqvae, mel)
-        yield Clip(
-            f"reconstructions/{track.track}", "reconstruction", rebuilt, *origin, track.label
-        )
-        for source, target in models.cyclegan.generators:
-            if source == track.label:
-                converted = models.cyclegan.convert(mel, source, target)
-                name = f"conversions/{track.track}-to-{target}"
-                yield Clip(name, "conversion", converted, *origin, target)
+        for model in makers.able(Synthesiser):
+            yield Clip(model, "reconstruction", track.track, mel, *origin, track.label)
+        for model, rebuilder in makers.able(Rebuilder).items():
+            rebuilt = rebuilder.rebuild(mel)
+            yield Clip(model, "reconstruction", track.track, rebuilt, *origin, track.label)
+        for model, converter in makers.able(Converter).items():
+            for source, target in converter.directions:
+                if source == track.label:
+                    converted = converter.convert(mel, source, target)
+                    name = f"{track.track}-to-{features.labels.index(target):02d}"
+                    yield Clip(model, "conversion", name, converted, *origin, target)
 
 
-def write_clips(folder: Path, clips: list[Clip], vocoder: Vocoder, audio: MelConfig) -> None:
-    """Synthesise every clip into `<folder>/<name>.wav` (16 bit) and write index.jsonl.
+def _samples(model: str, sampler: Sampler, count: int, seed: int) -> Iterator[Clip]:
+    """`count` clips, as many of each label as of the others."""
+    labels: list[str | None] = [*sampler.labels] or [None]
+    for index, label in enumerate(labels):
+        share = -(-count // len(labels))
+        for number, mel in enumerate(sampler.sample(share, seed + index, label)):
+            name = f"{index:02d}-{number:03d}" if label else f"{number:03d}"
+            yield Clip(model, "sample", name, mel, label=label)
 
-    Index columns: name, kind, track, source, label, frames, peak (of the synthesised signal; above
-    1 the whole clip is scaled down to 1 instead of clipped).
+
+def write_clips(
+    folder: Path, clips: list[Clip], synthesiser: Synthesiser, audio: MelConfig
+) -> None:
+    """Synthesise every clip into `<folder>/<model>/<kind>s/<name>.wav` and write index.jsonl.
+
+    Index columns: name (the file without its ending), model, kind, track, source, label, frames,
+    peak (of the synthesised sound; above 1 the whole clip is scaled down to 1, not clipped).
     """
     rows = []
     for clip in clips:
-        samples = vocoder.synthesise(clip.mel)
-        peak = float(np.abs(samples).max(initial=0.0))
-        path = folder / f"{clip.name}.wav"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        soundfile.write(path, to_int16(samples / max(1.0, peak)), audio.sample_rate, "PCM_16")
+        path = folder / f"{clip.place}.wav"
+        peak = write_wav(path, [synthesiser.synthesise(clip.mel)], audio.sample_rate)
         rows.append(
             {
-                "name": clip.name,
+                "name": clip.place,
+                "model": clip.model,
                 "kind": clip.kind,
                 "track": clip.track,
                 "source": clip.source,
@@ -99,12 +104,16 @@ def write_clips(folder: Path, clips: list[Clip], vocoder: Vocoder, audio: MelCon
     write_rows(folder / "index.jsonl", sorted(rows, key=lambda row: str(row["name"])))
 
 
-def rebuild(vqvae: TrainedVQVAE, mel: Float) -> Float:
-    """A track through encoder, codebook and decoder: (frames, n_mels) -> the same shape."""
-    stride = vqvae.params.stride
-    padded = np.pad(mel, ((0, -len(mel) % stride), (0, 0)), "edge")
-    codes = vqvae.encode(torch.from_numpy(np.ascontiguousarray(padded.T))[None])
-    return np.ascontiguousarray(vqvae.decode(codes)[0].numpy().T[: len(mel)])
+def draw_clips(folder: Path, clips: list[Clip]) -> None:
+    """Write `<folder>/<model>-<kind>-<name>.png` of the first clips of each model and kind."""
+    folder.mkdir(parents=True, exist_ok=True)
+    drawn: dict[tuple[str, str], int] = {}
+    for clip in clips:
+        group = (clip.model, clip.kind)
+        drawn[group] = drawn.get(group, 0) + 1
+        if drawn[group] <= PICTURES:
+            picture = spectrogram_png(clip.mel)
+            (folder / f"{clip.place.replace('/', '-')}.png").write_bytes(picture)
 
 
 def _chosen(features: FeatureSet, per_label: int) -> list[Track]:

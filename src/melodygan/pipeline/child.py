@@ -23,7 +23,7 @@ from pathlib import Path
 
 from melodygan.pipeline.errors import UserError, mendable
 from melodygan.pipeline.guard import hash_code, loaded_files
-from melodygan.pipeline.process import die_with_parent, stage_environment
+from melodygan.pipeline.process import die_with_parent, stage_environment, use_bytecode
 
 
 class Lost(Exception):
@@ -115,6 +115,7 @@ def _end(process: "subprocess.Popen[bytes]") -> str:
 def main(descriptor: int) -> None:
     """Answer a supervisor's requests until it hangs up."""
     die_with_parent()
+    use_bytecode(Path("src"))
     with Connection(descriptor) as pipe:
         code, work = pipe.recv()
         pipe.send(_attempt(lambda: _import(work, code)))

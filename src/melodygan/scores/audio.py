@@ -12,6 +12,7 @@ from melodygan.audio.mel import LOG_FLOOR, MelConfig, mel_inverse
 RESOLUTIONS = (512, 1024, 2048)  # samples of the three windows; the hop is a quarter
 POWER_FLOOR = 1e-7  # of |STFT|^2, as in the published implementation
 SILENCE = 1.001 * LOG_FLOOR  # mel magnitude; the margin covers rounding of the logarithm
+MAGNITUDE_FLOOR = 1e-3  # below it, errors are inaudible and would drown the audible ones
 CHROMA_HZ = (250.0, 5000.0)  # below, a semitone is narrower than a bin; above, mostly noise
 
 
@@ -34,6 +35,17 @@ def multi_resolution_stft(reference: Tensor, estimate: Tensor) -> Tensor:
         log_l1 = (true.log() - made.log()).abs().mean((-2, -1))
         parts.append(convergence + log_l1)
     return torch.stack(parts).mean()
+
+
+def log_magnitude_l1(answer: Tensor, magnitude: Tensor) -> Tensor:
+    """Mean absolute error of a natural log-magnitude; a scalar.
+
+    Where the truth is below 1e-3, any answer below 1e-3 is right. (Flooring both sides would be
+    the same measure for loud bins, but give none a slope that starts below the floor, as all bins
+    above `fmax` do.)
+    """
+    error = answer - magnitude.clamp_min(MAGNITUDE_FLOOR).log()
+    return torch.where(magnitude > MAGNITUDE_FLOOR, error.abs(), error.relu()).mean()
 
 
 def chroma_cosine(reference: Tensor, other: Tensor, config: MelConfig) -> Tensor:

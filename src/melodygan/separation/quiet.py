@@ -2,10 +2,14 @@
 
 import io
 import os
+import sys
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder
+from importlib.util import LazyLoader
 from pathlib import Path
 from typing import Any
 
@@ -70,3 +74,31 @@ def one_thread() -> Iterator[None]:
         yield
     finally:
         onnxruntime.SessionOptions = original
+
+
+@contextmanager
+def imported_when_used(name: str) -> Iterator[None]:
+    """Within the block `import name` only binds the module; its first use, at any time, runs it.
+
+    audio-separator imports onnx2torch, and with it torchvision and torch's compiler, for models
+    that are to run with another segment size than their own, which ours never are.
+    """
+    finder = _Deferring(name)
+    sys.meta_path.insert(0, finder)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(finder)
+
+
+class _Deferring(MetaPathFinder):
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: Any = None
+    ) -> ModuleSpec | None:
+        spec = PathFinder.find_spec(fullname, path) if fullname == self.name else None
+        if spec is not None and spec.loader is not None:
+            spec.loader = LazyLoader(spec.loader)
+        return spec

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from melodygan.separation.pieces import Float
+from melodygan.audio.pieces import Float
 
 _IN_MEMORY = 1 << 25  # bytes: a minute and a half at 44,100 Hz
 _BLOCK = 1 << 18  # samples

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from melodygan.audio.pieces import Float, in_pieces
 from melodygan.pipeline.errors import UserError
 from melodygan.separation.model_folder import DEMO, model_file, provide, unusable
-from melodygan.separation.pieces import Float, in_pieces
-from melodygan.separation.quiet import ffmpeg_on_path, one_thread, quiet
+from melodygan.separation.quiet import ffmpeg_on_path, imported_when_used, one_thread, quiet
 
 SAMPLE_RATE = 44100  # Hz, of all UVR models
 # a piece in samples: audio-separator needs some 3 MB of memory for each second of it
@@ -32,7 +32,7 @@ class StemSeparator:
         self._model = model
         provide(model)
         folder, file = model_file(model)
-        with quiet(), ffmpeg_on_path(), one_thread():
+        with quiet(), ffmpeg_on_path(), one_thread(), imported_when_used("onnx2torch"):
             from audio_separator.separator import Separator
 
             self._library = Separator(

@@ -16,6 +16,7 @@ from typing import Annotated, Any
 import numpy as np
 
 from melodygan.audio.decode import Extent, decode, to_stereo
+from melodygan.audio.pieces import Float
 from melodygan.pipeline import Stage
 from melodygan.pipeline.files import (
     atomic_dir,
@@ -29,7 +30,6 @@ from melodygan.pipeline.packing import pack, shard_of, side_by_side
 from melodygan.pipeline.params import Range
 from melodygan.pipeline.tracks import Job, map_tracks
 from melodygan.separation.model_folder import fingerprint, provide
-from melodygan.separation.pieces import Float
 from melodygan.separation.separate import SAMPLE_RATE
 from melodygan.separation.si_sdr import si_sdr
 from melodygan.separation.track import RESULT, separate_file, write_rejected

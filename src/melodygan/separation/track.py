@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from melodygan.audio.clipping import ClippingMeter
 from melodygan.audio.decode import AudioError, open_audio, resampled, to_stereo
 from melodygan.audio.phase import polarity
+from melodygan.audio.pieces import Float
 from melodygan.pipeline.files import sha256_file, write_json
-from melodygan.separation.pieces import Float
 from melodygan.separation.scratch import Scratch
 from melodygan.separation.separate import SAMPLE_RATE, StemSeparator
 

@@ -3,11 +3,12 @@
 DVCLive and TensorBoard stand behind it as further sinks, if `runtime` asks for them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 from melodygan.pipeline.errors import UserError
+from melodygan.pipeline.files import write_atomic
 from melodygan.pipeline.runtime import Runtime, cache_root
 
 Row = dict[str, float]
@@ -24,8 +25,10 @@ class Sink(Protocol):
 
 
 class Curves:
-    """Writes `<folder>/<name>.tsv`, one row per logged step, columns fixed by the first row.
+    """Writes `<folder>/<name>.tsv`, one row per logged step.
 
+    Columns stand in the order in which they first appear; a row without one has an empty cell. A
+    new column, of a loss that joins later, rewrites the table.
     rows: by table; the caller keeps them in its checkpoints, so that a resumed run writes the
     same files as an uninterrupted one. Times of day and speeds are left out for the same reason.
     """
@@ -39,17 +42,22 @@ class Curves:
         self.folder, self.sinks = folder, sinks
         self.rows = {} if rows is None else rows
         folder.mkdir(parents=True, exist_ok=True)
+        self._columns: dict[str, dict[str, None]] = {}
         for name, table in self.rows.items():
-            lines = [self._line(table[0], row) for row in table]
-            (folder / f"{name}.tsv").write_text(_header(table[0]) + "".join(lines))
+            self._columns[name] = dict.fromkeys(key for row in table for key in row)
+            self._rewrite(name)
 
     def add(self, name: str, step: int, values: Row) -> None:
         """Append one row to table `name` and to its file."""
         row = {"step": float(step), **values}
-        rows = self.rows.setdefault(name, [])
-        rows.append(row)
-        with (self.folder / f"{name}.tsv").open("w" if len(rows) == 1 else "a") as file:
-            file.write((_header(row) if len(rows) == 1 else "") + self._line(rows[0], row))
+        self.rows.setdefault(name, []).append(row)
+        columns = self._columns.setdefault(name, {})
+        if row.keys() - columns.keys():
+            columns.update(dict.fromkeys(row))
+            self._rewrite(name)
+        else:
+            with self._file(name).open("a") as file:
+                file.write(_line(columns, row))
         for sink in self.sinks:
             sink.add(name, step, values)
 
@@ -58,14 +66,18 @@ class Curves:
         for sink in self.sinks:
             sink.close()
 
-    @staticmethod
-    def _line(first: Row, row: Row) -> str:
-        values = [f"{row[column]:.6g}" for column in first if column != "step"]
-        return "\t".join([f"{row['step']:.0f}", *values]) + "\n"
+    def _rewrite(self, name: str) -> None:
+        columns = self._columns[name]
+        lines = [_line(columns, row) for row in self.rows[name]]
+        write_atomic(self._file(name), ("\t".join(columns) + "\n" + "".join(lines)).encode())
+
+    def _file(self, name: str) -> Path:
+        return self.folder / f"{name}.tsv"
 
 
-def _header(first: Row) -> str:
-    return "\t".join(first) + "\n"
+def _line(columns: Iterable[str], row: Row) -> str:
+    cells = [f"{row[column]:.6g}" if column in row else "" for column in columns]
+    return "\t".join([f"{row['step']:.0f}", *cells[1:]]) + "\n"
 
 
 def sinks(stage: str, runtime: Runtime, resumed: bool) -> list[Sink]:

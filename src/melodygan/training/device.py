@@ -13,7 +13,10 @@ from melodygan.training.task import Task
 def start_device(runtime: Runtime) -> torch.device:
     """Set torch's threads and determinism for this process, and choose the device."""
     torch.set_num_threads(runtime.thread_count)
-    torch.use_deterministic_algorithms(True, warn_only=True)
+    if runtime.compile:
+        torch.use_deterministic_algorithms(True, warn_only=True)  # tells the compiler too
+    else:
+        torch.set_deterministic_debug_mode("warn")  # the same, without importing the compiler
     # or every new tensor is filled with NaN first, a kernel more for each on a GPU and up to 2 %
     # of a step on a CPU, though no sound operation reads what it has not written
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]

@@ -20,11 +20,11 @@ def require_finite(values: Mapping[str, float], step: int, stage: str) -> None:
 
 
 def passed(limits: tuple[Limit, ...], rows: Rows) -> list[str]:
-    """A warning for each limit that the last rows of its curve are all below."""
+    """A warning for each limit that the last values of its column are all below."""
     warnings = []
     for limit in limits:
-        last = rows.get(limit.curve, [])[-limit.rows :]
-        values = [row[limit.key] for row in last if limit.key in row]
+        column = [row[limit.key] for row in rows.get(limit.curve, []) if limit.key in row]
+        values = column[-limit.rows :]
         if len(values) == limit.rows and max(values) < limit.low:
             warnings.append(
                 f"{limit.meaning} ({limit.key} {values[-1]:.3g} is below {limit.low:g}): "

@@ -23,38 +23,53 @@ from melodygan.training.checkpoint import Checkpoints
 from melodygan.training.curves import Curves, sinks
 from melodygan.training.device import place, precision, start_device
 from melodygan.training.guards import passed, require_finite
-from melodygan.training.processes import Processes, join, leave
+from melodygan.training.outlet import Outlet
+from melodygan.training.processes import join
 from melodygan.training.progress import Progress
 from melodygan.training.samples import Samples
 from melodygan.training.settings import TrainSettings
 from melodygan.training.state import RunState
-from melodygan.training.task import Batch, Outcome, Task, Update
+from melodygan.training.task import Batch, Task, Update
+from melodygan.training.verdict import Outcome
 
 LOG_EVERY = 10  # steps averaged into one row of the training curve
 
 T = TypeVar("T", bound=Task)
 
 
-def train(stage: Stage, settings: TrainSettings, seed: int, make: Callable[[], T]) -> T:
+def train(
+    stage: Stage,
+    settings: TrainSettings,
+    seed: int,
+    make: Callable[[], T],
+    outlet: Outlet | None = None,
+) -> T:
     """Make a task, train it, and return it with its best weights in its networks.
 
     The run's checkpoints carry the stage's fingerprint, so that only a run with the same
-    parameters, inputs and code is resumed; curves go to metrics/<stage>. In a data-parallel run
-    this returns in the first process only; the others end here.
+    parameters, inputs and code is resumed; curves go to the outlet, else to metrics/<stage>. In a
+    data-parallel run this returns in the first process only; the others end here. A task without
+    networks is returned as it is.
     Raises UserError when a loss stops being a finite number.
     """
     runtime = Runtime.read()
+    outlet = outlet or Outlet(Path("metrics") / stage.name)
+    outlet.metrics.mkdir(parents=True, exist_ok=True)  # DVC expects it also of an idle task
     processes = join(runtime, settings.batch_size)
     device = start_device(runtime)
     torch.manual_seed(seed)
     task = make()
+    if not task.networks:
+        processes.leave()
+        return task
+    task.processes = processes
     place(task, device, runtime)
     state = RunState(task)
     identity = _identity(task, settings, seed, runtime)
     with Checkpoints(stage.name, stage.fingerprint(identity), processes) as checkpoints:
         if saved := checkpoints.load(settings.steps):
             state.load(saved)
-        run = _Run(stage.name, settings, runtime, seed, state, processes, device, checkpoints)
+        run = _Run(stage.name, settings, runtime, seed, state, device, checkpoints, outlet)
         steps = range(state.step, settings.steps)
         with batches(task, seed, steps, device, runtime.loaders, processes) as prepared:
             for batch in prepared:
@@ -62,7 +77,7 @@ def train(stage: Stage, settings: TrainSettings, seed: int, make: Callable[[], T
                     break
                 run.step(batch)
         run.finish()
-        leave(processes)
+        processes.leave()
     stage.when_done(checkpoints.clear)  # a kill between here and the last output costs little
     return task
 
@@ -73,7 +88,12 @@ def _identity(task: Task, settings: TrainSettings, seed: int, runtime: Runtime) 
     if type(task).lr_factor is Task.lr_factor:
         del chosen["steps"]  # they only say where it ends, so a longer run is the same one
     # with the precision, so that its change, the remedy for a loss that overflows, starts afresh
-    return {"settings": chosen, "seed": seed, "precision": runtime.precision}
+    return {
+        "task": type(task).__qualname__,
+        "settings": chosen,
+        "seed": seed,
+        "precision": runtime.precision,
+    }
 
 
 class _Run:
@@ -86,17 +106,17 @@ class _Run:
         runtime: Runtime,
         seed: int,
         state: RunState,
-        processes: Processes,
         device: torch.device,
         checkpoints: Checkpoints,
+        outlet: Outlet,
     ) -> None:
         self.name, self.settings, self.runtime, self.seed = name, settings, runtime, seed
-        self.state, self.processes, self.device = state, processes, device
-        self.checkpoints = checkpoints
-        self.first = processes.first
+        self.state, self.device, self.checkpoints = state, device, checkpoints
+        self.processes = state.task.processes
+        self.first, self.observe = self.processes.first, outlet.observe
         if state.step and self.first:
             print(f"{name}: resuming at step {state.step} of {settings.steps}", flush=True)
-        folder = Path("metrics") / name
+        folder = outlet.metrics
         extra = sinks(name, runtime, bool(state.step)) if self.first else []
         # the other processes of a data-parallel run keep the same rows, but write nothing
         self.curves = Curves(folder, state.rows, extra) if self.first else None
@@ -104,12 +124,15 @@ class _Run:
         self.progress = Progress(name, state, settings.steps, self.first)
         self.saved = self.resumed = time.monotonic()
         self.seconds = state.seconds
+        if self.first:
+            for row in state.rows.get("validation", []):
+                self._ask(int(row["step"]), {k: v for k, v in row.items() if k != "step"})
 
     def step(self, batch: Batch) -> None:
         """One training step, and what is due after it."""
         state, settings = self.state, self.settings
         torch.manual_seed(_step_seed(self.seed, state.step))
-        state.set_learning_rates(state.task.lr_factor(state.step / settings.steps))
+        state.set_learning_rates(state.step / settings.steps)
         logs: dict[str, Tensor] = {}
         updates = state.task.updates(batch, state.step)
         while (update := self._next(updates)) is not None:
@@ -126,7 +149,8 @@ class _Run:
         if settings.sample_every and state.step % settings.sample_every == 0:
             self._sample()
         self.progress.show(state)
-        if time.monotonic() - self.saved >= self.runtime.checkpoint_seconds:
+        due = time.monotonic() - self.saved >= self.runtime.checkpoint_seconds
+        if self.processes.agree(due, self.device):
             self._save()
 
     def finish(self) -> None:
@@ -141,13 +165,14 @@ class _Run:
         if self.curves:
             self.curves.close()
         state.adopt_best()
-        recent = state.best_step > 0.8 * state.step
+        validations = len(state.rows.get("validation", []))
         state.task.outcome = Outcome(
             state.step,
             state.best_step,
             state.best_score,
             state.stopped,
-            recent and state.step > self.settings.validate_every,
+            validations,
+            validations > 1 and state.best_step > 0.8 * state.step,
             tuple(state.warnings),
         )
 
@@ -162,23 +187,33 @@ class _Run:
         update.loss.backward()
         parameters = [p for group in optimiser.param_groups for p in group["params"]]
         self.processes.average([p.grad for p in parameters if p.grad is not None])
-        if self.state.task.clip is not None:
-            nn.utils.clip_grad_norm_(parameters, self.state.task.clip)
+        clip = self.state.task.clip if update.clip is None else update.clip
+        if clip is not None:
+            nn.utils.clip_grad_norm_(parameters, clip)
         optimiser.step()
 
     def _log(self) -> None:
-        """Pending logs become a row; only here does the host wait for the device."""
+        """Pending logs become a row; only here does the host wait for the device.
+
+        Each value is the mean over the steps that had it. Every process has the same keys in the
+        same steps, so one exchange averages them all.
+        """
         state = self.state
-        keys = list(state.pending[-1])
-        rows = [torch.stack([logs[key].to(self.device) for key in keys]) for logs in state.pending]
-        table = torch.stack(rows)
-        self.processes.average([table])
         first = state.step - len(state.pending) + 1
-        for offset, values in enumerate(values_by_step := table.tolist()):
-            require_finite(dict(zip(keys, values, strict=True)), first + offset, self.name)
-        means = dict(zip(keys, np.mean(values_by_step, axis=0).tolist(), strict=True))
-        self._add("train", means)
+        places = [
+            (key, first + offset) for offset, logs in enumerate(state.pending) for key in logs
+        ]
+        flat = [value.to(self.device) for logs in state.pending for value in logs.values()]
         state.pending = []
+        if not flat:
+            return  # no step of these had an update
+        table = torch.stack(flat)
+        self.processes.average([table])
+        columns: dict[str, list[float]] = {}
+        for (key, step), value in zip(places, table.tolist(), strict=True):
+            require_finite({key: value}, step, self.name)
+            columns.setdefault(key, []).append(value)
+        self._add("train", {key: float(np.mean(values)) for key, values in columns.items()})
 
     def _add(self, curve: str, values: dict[str, float]) -> None:
         state = self.state
@@ -209,6 +244,7 @@ class _Run:
             require_finite(scores, self.state.step, self.name)
             self._add("validation", scores)
             self._judge(scores)
+            self._ask(self.state.step, scores)
         if self.processes.agree(bool(self.state.stopped), self.device) and not self.state.stopped:
             self.state.stopped = "stopped early"
 
@@ -224,6 +260,11 @@ class _Run:
             waited = (state.step - state.best_step) / self.settings.validate_every
             if waited >= self.settings.patience:
                 state.stopped = "stopped early"
+
+    def _ask(self, step: int, scores: dict[str, float]) -> None:
+        """Tell the observer of a validation; what it answers ends the run."""
+        if answer := self.observe(step, scores):
+            self.state.stopped = self.state.stopped or answer
 
     def _sample(self) -> None:
         if self.first:
@@ -251,12 +292,16 @@ class _Run:
             networks[name].load_state_dict(weights)
 
     def _save(self) -> None:
-        """Save the state, unless the latest losses turn out to be broken."""
+        """Save the state, unless the latest losses turn out to be broken.
+
+        All processes take part, for a task's state may be spread over them.
+        """
+        for logs in self.state.pending:
+            values = {key: float(value) for key, value in logs.items()}
+            require_finite(values, self.state.step, self.name)
+        state = self.state.dump()
         if self.first:
-            for logs in self.state.pending:
-                values = {key: float(value) for key, value in logs.items()}
-                require_finite(values, self.state.step, self.name)
-            self.checkpoints.save(self.state.step, self.state.dump())
+            self.checkpoints.save(self.state.step, state)
         self.saved = time.monotonic()
 
 

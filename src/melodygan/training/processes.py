@@ -75,20 +75,11 @@ class Processes:
                 sys.exit(0)
 
 
-_current = Processes()
-
-
-def current() -> Processes:
-    """The processes of the run in progress; one where none is."""
-    return _current
-
-
 def join(runtime: Runtime, batch_size: int) -> Processes:
     """Enter the run's processes; starts them, in this one's place, if `runtime` wants several.
 
     Raises UserError when the batch cannot be dealt out evenly.
     """
-    global _current
     count = int(os.environ.get("WORLD_SIZE", runtime.processes))
     if batch_size % count:
         raise UserError(
@@ -96,14 +87,13 @@ def join(runtime: Runtime, batch_size: int) -> Processes:
             "(runtime.processes in params.yaml): change one of them"
         )
     if count == 1:
-        return _current
+        return Processes()
     if "LOCAL_RANK" not in os.environ:
         _launch(count)
     from accelerate.state import PartialState  # seconds to import
 
     state = PartialState(cpu=runtime.device == "cpu" or not torch.cuda.is_available())
-    _current = Processes(state.process_index, state.num_processes)
-    return _current
+    return Processes(state.process_index, state.num_processes)
 
 
 def _launch(count: int) -> None:
@@ -119,10 +109,3 @@ def _launch(count: int) -> None:
     module = ["-m", "accelerate.commands.launch", "--multi_gpu"]  # which also is the way to gloo
     sys.stdout.flush()
     os.execv(sys.executable, [sys.executable, *module, *flat, *sys.argv])
-
-
-def leave(processes: Processes) -> None:
-    """End the exchange after the last step."""
-    global _current
-    _current = Processes()
-    processes.leave()

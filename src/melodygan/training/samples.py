@@ -1,7 +1,6 @@
 """What a run sounds and looks like while it goes on: WAV and PNG files every so many steps."""
 
 import shutil
-import wave
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +9,9 @@ from numpy.typing import NDArray
 
 from melodygan.audio.griffin_lim import griffin_lim, mel_to_magnitude
 from melodygan.audio.mel import MelConfig
-from melodygan.audio.pcm import to_int16
 from melodygan.audio.picture import spectrogram_png
-from melodygan.audio.stft import log_mel
+from melodygan.audio.stft import batch_log_mel
+from melodygan.audio.wav import write_wav
 
 Float = NDArray[np.float32]
 _FOLDERS = ("samples", "sounds")
@@ -41,14 +40,15 @@ class Samples:
         for name, sample in samples.items():
             tensor = torch.from_numpy(sample.T.copy())[None]
             if sample.ndim == 1:
-                mel, sound = log_mel(tensor, audio), tensor
+                mel, sound = batch_log_mel(tensor, audio), tensor
             else:
                 mel = tensor
                 sound = griffin_lim(mel_to_magnitude(mel, audio), audio, _ITERATIONS)
             stem = f"step-{step:07d}-{name}"
             picture = spectrogram_png(mel[0].T.numpy())
             (self.kept / "samples" / f"{stem}.png").write_bytes(picture)
-            _write_wav(self.kept / "sounds" / f"{stem}.wav", sound[0].numpy(), audio.sample_rate)
+            path = self.kept / "sounds" / f"{stem}.wav"
+            write_wav(path, [sound[0].numpy()], audio.sample_rate)
         self.publish()
 
     def publish(self) -> None:
@@ -57,11 +57,3 @@ class Samples:
             if (self.kept / folder).is_dir():
                 shutil.rmtree(self.shown / folder, ignore_errors=True)
                 shutil.copytree(self.kept / folder, self.shown / folder)
-
-
-def _write_wav(path: Path, sound: Float, sample_rate: int) -> None:
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(sample_rate)
-        file.writeframes(to_int16(sound).tobytes())

@@ -58,9 +58,10 @@ class RunState:
         for key in _PLAIN:
             setattr(self, key, saved[key])
 
-    def set_learning_rates(self, factor: float) -> None:
-        """`factor` times the rates that the optimisers were made with."""
+    def set_learning_rates(self, progress: float) -> None:
+        """The task's factors times the rates that the optimisers were made with."""
         for name, optimiser in self.task.optimisers.items():
+            factor = self.task.lr_factor(progress, name)
             for group, lr in zip(optimiser.param_groups, self.base_lr[name], strict=True):
                 group["lr"] = lr * factor
 
@@ -76,16 +77,20 @@ class RunState:
                 kept.copy_(buffer)
 
     def final_weights(self) -> Weights:
-        """Weights that validation and export use: the average where one is kept."""
+        """Weights that the finished model has: the average where one is kept."""
+        used = self.task.used
         return {
-            name: _copy(network) for name, network in (self.task.networks | self.average).items()
+            name: _copy(network)
+            for name, network in (self.task.networks | self.average).items()
+            if used is None or name in used
         }
 
     def adopt_best(self) -> None:
-        """Put the best (else the last) weights into the task's networks."""
+        """Put the best (else the last) weights into the networks that the model needs."""
         for name, weights in (self.best or self.final_weights()).items():
             self.task.networks[name].load_state_dict(weights)
-            self.task.networks[name].eval()
+        for network in self.task.networks.values():
+            network.eval()
 
     def swap_in_averages(self) -> Weights:
         """Put the averages into the networks; returns what was there."""

@@ -1,10 +1,11 @@
-"""What a model supplies to be trained: its networks, its losses in update order, its score."""
+"""What a model supplies to be trained: its networks, its losses in update order, its scores."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,21 +13,27 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from melodygan.audio.mel import MelConfig
+from melodygan.training.data import Data
+from melodygan.training.processes import Processes
+from melodygan.training.settings import TrainSettings
+from melodygan.training.verdict import Claim, Outcome
 
 Batch = dict[str, Tensor]
-Samples = NDArray[np.float32]
+Float = NDArray[np.float32]
 
 
 @dataclass
 class Update:
     """One optimiser step: minimise `loss` with the optimiser named `optimiser`.
 
-    logs: further scalars to record, such as the loss's parts; detached by the loop.
+    logs: further scalars to record, such as the loss's parts; detached by the loop. clip: largest
+    norm of the gradient of this optimiser's weights; None stands for the task's `clip`.
     """
 
     optimiser: str
     loss: Tensor
     logs: dict[str, Tensor] = field(default_factory=dict)
+    clip: float | None = None
 
 
 @dataclass(frozen=True)
@@ -45,48 +52,57 @@ class Limit:
     advice: str
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """How a run ended.
+class Trained(Protocol):
+    """What a task hands out: the model as other stages load it."""
 
-    reason: why it ended before its last step, or "". score: the name of the best weights' score.
-    improving: whether the best score came in the last fifth of the steps. warnings: of `limits`.
-    """
-
-    steps: int
-    best_step: int
-    best_score: float | None
-    reason: str
-    improving: bool
-    warnings: tuple[str, ...]
+    def save(self, folder: Path, /) -> None:
+        """Write the model's folder, atomically."""
 
 
 class Task(ABC):
     """A model in training. The loop in `training/loop.py` drives it and owns everything else.
 
+    params_type: what the stage's group of params.yaml is read into; it is, or contains (see
+    `settings`), TrainSettings.
     networks: modules by name; their parameters and buffers are checkpointed, and the loop moves
     them to the device. optimisers: by name, over those networks. averaged: names of networks of
     which an exponential moving average is kept; validation and the final weights use the average.
-    helpers: modules that are used but not trained; moved to the device too. score: the key of
-    `validate()` whose lowest value marks the best weights; None keeps the last. clip: largest
-    gradient norm per update, or None. limits: signs of a run gone wrong. compiled: networks that
-    torch.compile may take (none that is differentiated twice). channels_last: whether the weights
-    of 2-D convolutions lie with the channels innermost, which is faster where no instance
-    normalisation follows. outcome: set by the loop.
+    used: names of the networks that the finished model needs, of which the best weights are kept;
+    None: all of them. helpers: modules that are used but not trained; moved to the device too.
+    score: the key of `validate()` whose lowest value marks the best weights; None keeps the last.
+    clip: largest gradient norm per update, or None. limits: signs of a run gone wrong. compiled:
+    networks that torch.compile may take (none that is differentiated twice). channels_last: whether
+    the weights of 2-D convolutions lie with the channels innermost, which is faster where no
+    instance normalisation follows. audio: the mel convention of the samples. idle: why there is
+    nothing to train, for a task without networks. outcome, processes: set by the loop.
     """
 
+    params_type: ClassVar[type]
     networks: dict[str, nn.Module]
     optimisers: dict[str, Optimizer]
     averaged: tuple[str, ...] = ()
     average_decay: float = 0.999
+    used: tuple[str, ...] | None = None
     helpers: tuple[nn.Module, ...] = ()
     score: str | None = None
     clip: float | None = None
     limits: tuple[Limit, ...] = ()
     compiled: tuple[str, ...] = ()
     channels_last: bool = False
+    idle: str = ""
     audio: MelConfig
     outcome: Outcome
+    processes: Processes = Processes()
+
+    @classmethod
+    def make(cls, params: Any, data: Data) -> Self:
+        """The task of a stage: `params` of type `params_type`, and all that it may read."""
+        return cls(params, data)  # type: ignore[call-arg]
+
+    @classmethod
+    def settings(cls, params: Any) -> TrainSettings | None:
+        """The settings of the loop among the task's parameters; None where nothing is trained."""
+        return params
 
     @abstractmethod
     def batch(self, rng: np.random.Generator) -> Batch:
@@ -109,14 +125,26 @@ class Task(ABC):
     def validate(self) -> dict[str, float]:
         """Scores on held-out validation tracks; networks are in eval mode, without gradients."""
 
-    def lr_factor(self, progress: float) -> float:
-        """Multiplier of the learning rates at `progress` in [0, 1).
+    @abstractmethod
+    def trained(self) -> Trained:
+        """The model in its present state."""
+
+    @abstractmethod
+    def test(self) -> dict[str, Any]:
+        """Scores on test tracks, the content of metrics/<stage>.json; called once, at the end."""
+
+    def claim(self, scores: dict[str, Any]) -> Claim | None:
+        """The one score among those of `test` that the stage's verdict rests on."""
+        return None
+
+    def lr_factor(self, progress: float, optimiser: str) -> float:
+        """Multiplier of one optimiser's learning rates at `progress` in [0, 1).
 
         A run of a task that does not override this can be prolonged by a larger `steps`.
         """
         return 1.0
 
-    def samples(self) -> dict[str, Samples]:
+    def samples(self) -> dict[str, Float]:
         """What to look at and to hear, by name; called like `validate`.
 
         Log-mels (frames, n_mels) in ln units, or sounds (samples,) in [-1, 1].

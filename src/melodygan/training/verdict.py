@@ -1,24 +1,82 @@
 """The last line of a training stage: does it work, and what to try next."""
 
-from melodygan.training.task import Outcome
+from dataclasses import dataclass
+
+Interval = tuple[float, float]
 
 
-def verdict(
-    stage: str, outcome: Outcome, score: str, value: float, baseline: float, ideal: float
-) -> str:
-    """One line: the held-out score, its baseline, what that means, and the next thing to try.
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended.
 
-    baseline: what the score is without learning. ideal: what the best possible model would have.
-    Either may be the larger one.
+    steps: that were run. best_step: after which the best weights came. best_score: theirs.
+    reason: why it ended before its last step, or "". validations: how many there were. improving:
+    whether the best of several validations came in the last fifth of the steps. warnings: of
+    the task's limits.
     """
-    reached = (baseline - value) / (baseline - ideal) if baseline != ideal else 0.0
-    word = (
-        "works" if reached >= 0.5 else "weak" if reached > 0.05 else "no better than the baseline"
-    )
-    return (
-        f"{stage}: {score} {value:.4g} (baseline {baseline:.4g}, ideal {ideal:.4g}): {word}, "
-        f"{max(0.0, reached):.0%} of the way; next: {_advice(stage, outcome, reached)}"
-    )
+
+    steps: int
+    best_step: int
+    best_score: float | None
+    reason: str
+    validations: int
+    improving: bool
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What a verdict rests on: one held-out score between what needs no learning and the best.
+
+    score: its name. against: what `baseline` is the score of, in a few words. ideal: what the best
+    possible model would have. higher: whether more is better. interval, baseline_interval: of the
+    two values, where they are known.
+    """
+
+    score: str
+    value: float
+    baseline: float
+    against: str
+    ideal: float = 0.0
+    higher: bool = False
+    interval: Interval | None = None
+    baseline_interval: Interval | None = None
+
+    @property
+    def reached(self) -> float | None:
+        """Share of the way from baseline to ideal; None where the ideal is not the better one."""
+        span = (self.ideal - self.baseline) * (1 if self.higher else -1)
+        if span <= 0:
+            return None
+        return (self.value - self.baseline) / (self.ideal - self.baseline)
+
+    @property
+    def unclear(self) -> bool:
+        """Whether the intervals of value and baseline, a point where unknown, overlap."""
+        if self.interval is None:
+            return False
+        low, high = self.interval
+        below, above = self.baseline_interval or (self.baseline, self.baseline)
+        return low <= above and below <= high
+
+
+def verdict(stage: str, outcome: Outcome, claim: Claim) -> str:
+    """One line: the held-out score, its baseline, what that means, and the next thing to try."""
+    said = f"{stage}: {claim.score} {claim.value:.4g}"
+    if claim.interval:
+        said += " [{:.4g} to {:.4g}]".format(*claim.interval)
+    said += f" ({claim.against} {claim.baseline:.4g}, ideal {claim.ideal:.4g}): "
+    reached = claim.reached
+    if reached is None:
+        return said + "too little data to judge; next: more test tracks"
+    if claim.unclear:
+        word = f"no difference shown from {claim.against}"
+    elif reached > 0.05:
+        word = "works" if reached >= 0.5 else "weak"
+    else:
+        word = f"no better than {claim.against}"
+    way = f"{max(0.0, reached):.0%} of the way"
+    return f"{said}{word}, {way}; next: {_advice(stage, outcome, reached)}"
 
 
 def _advice(stage: str, outcome: Outcome, reached: float) -> str:
@@ -30,4 +88,11 @@ def _advice(stage: str, outcome: Outcome, reached: float) -> str:
         return f"raise {stage}.steps, the score was still improving"
     if reached <= 0.05:
         return f"change {stage}.lr by a factor of 3, or look at metrics/data.html for bad data"
-    return f"more data or a larger model, the score has stood still since step {outcome.best_step}"
+    if outcome.validations < 2:
+        return f"lower {stage}.validate_every, to see whether it was still improving"
+    if outcome.best_step < 0.8 * outcome.steps:
+        return (
+            f"more data, a smaller model or fewer steps: it was best at step {outcome.best_step} "
+            f"of {outcome.steps}"
+        )
+    return "more data or a larger model"

@@ -1,5 +1,6 @@
 """The trained CycleGAN as other stages use it: whole songs in either direction."""
 
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Self
@@ -7,37 +8,19 @@ from typing import Self
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 from torch.nn import functional
 
-from melodygan.audio.mel import LOG_SILENCE, MelConfig
+from melodygan.audio.layout import from_network, to_network
+from melodygan.audio.mel import MelConfig
+from melodygan.audio.pieces import in_pieces
+from melodygan.blocks.scale import Scale
 from melodygan.models.cyclegan.config import CycleGANParams
 from melodygan.models.cyclegan.network import Generator
 from melodygan.pipeline.errors import UserError
 from melodygan.pipeline.params import parse
-from melodygan.training.weights import load_model, save_model
+from melodygan.training.weights import fill, load_model, save_model
 
 Float = NDArray[np.float32]
-
-
-class Scale:
-    """Log-mel in ln units <-> the generator's [-1, 1]: silence is -1, `top` is 1."""
-
-    def __init__(self, top: float) -> None:
-        self.top = top
-
-    @staticmethod
-    def of(mean: float, std: float) -> "Scale":
-        """From training statistics: four standard deviations above the mean are full scale."""
-        return Scale(mean + 4 * std)
-
-    def to_unit(self, log_mel: Tensor) -> Tensor:
-        """Ln units to [-1, 1]."""
-        return ((log_mel - LOG_SILENCE) / (self.top - LOG_SILENCE) * 2 - 1).clamp(-1, 1)
-
-    def to_log(self, unit: Tensor) -> Tensor:
-        """[-1, 1] to ln units."""
-        return (unit + 1) / 2 * (self.top - LOG_SILENCE) + LOG_SILENCE
 
 
 class TrainedCycleGAN:
@@ -55,7 +38,7 @@ class TrainedCycleGAN:
             generator.eval()
 
     @classmethod
-    def load(cls, folder: Path, audio: MelConfig) -> Self:
+    def load(cls, folder: Path, audio: MelConfig, device: torch.device | None = None) -> Self:
         """Read models/cyclegan. It has no directions when there was only one label to learn.
 
         Raises UserError on a mel mismatch or broken files.
@@ -67,8 +50,8 @@ class TrainedCycleGAN:
             prefix = f"{index}."
             own = {k.removeprefix(prefix): v for k, v in weights.items() if k.startswith(prefix)}
             generator = Generator(params.width, params.blocks)
-            generator.load_state_dict(own)
-            generators[source, target] = generator
+            fill(generator, own, folder)
+            generators[source, target] = generator.to(device)
         return cls(generators, params, audio, Scale(config["top"]))
 
     def save(self, folder: Path) -> None:
@@ -85,11 +68,27 @@ class TrainedCycleGAN:
         }
         save_model(folder, weights, config, self.audio)
 
-    @torch.no_grad()
+    @property
+    def directions(self) -> list[tuple[str, str]]:
+        """(source label, target label) of what it can convert."""
+        return list(self.generators)
+
     def convert(self, log_mel: Float, source: str, target: str) -> Float:
-        """A whole track in one pass: log-mel (frames, n_mels) in ln units -> the same shape.
+        """A track of any length: log-mel (frames, n_mels) in ln units -> the same shape.
 
         Raises UserError for a direction that was not trained.
+        """
+        pieces = self.convert_pieces(lambda a, b: log_mel[a:b], len(log_mel), source, target)
+        return np.concatenate(list(pieces))
+
+    def convert_pieces(
+        self, read: Callable[[int, int], Float], frames: int, source: str, target: str
+    ) -> Iterator[Float]:
+        """The same piece after piece, in bounded memory. read: see `audio.pieces.in_pieces`.
+
+        Instance normalisation takes its statistics from all that a generator sees. So each piece
+        is as long as a training patch, with half of one more on both sides; what lies further
+        away has no say in it.
         """
         if (source, target) not in self.generators:
             known = ", ".join(f"{a} to {b}" for a, b in self.generators) or "none"
@@ -98,17 +97,22 @@ class TrainedCycleGAN:
                 "set cyclegan.labels in params.yaml and run `dvc repro cyclegan`"
             )
         generator = self.generators[source, target]
-        device = next(generator.parameters()).device
-        mel = torch.from_numpy(np.ascontiguousarray(log_mel.T))[None, None].to(device)
+        patch = self.params.frames
+        margins = patch // 2, patch // 2
+        return in_pieces(
+            read, frames, lambda mel: self._pass(generator, mel), patch, margins, patch // 2
+        )
+
+    @torch.no_grad()
+    def _pass(self, generator: Generator, log_mel: Float) -> Float:
+        """One pass of a generator, (frames, n_mels) -> the same shape."""
+        mel = to_network(log_mel)[:, None].to(next(generator.parameters()).device)
         height, frames = mel.shape[2:]
         # both sizes must be multiples of 4; too short a track must survive reflection padding
         wider = functional.pad(
             self.scale.to_unit(mel), (0, max(-frames % 4, 32 - frames), 0, -height % 4), "replicate"
         )
-        converted = self.scale.to_log(generator(wider))[0, 0, :height, :frames]
-        return np.ascontiguousarray(converted.cpu().numpy().T)
+        return from_network(self.scale.to_log(generator(wider))[:, 0, :height, :frames])[0]
 
 
-def without_directions(params: CycleGANParams, audio: MelConfig) -> TrainedCycleGAN:
-    """What the stage writes when the data has a single label."""
-    return TrainedCycleGAN({}, params, audio, Scale(0.0))
+load = TrainedCycleGAN.load

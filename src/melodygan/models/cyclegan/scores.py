@@ -1,9 +1,9 @@
 """Scores of conversions on held-out tracks, each beside doing nothing and beside a real target."""
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
+from melodygan.audio.layout import to_network
 from melodygan.dataset.feature_set import FeatureSet, Patches, Track
 from melodygan.models.cyclegan.model import TrainedCycleGAN
 from melodygan.scores.audio import chroma_cosine
@@ -79,8 +79,8 @@ class ConversionScorer:
 
     def _chroma(self, source: Float, other: Float) -> float:
         frames = min(len(source), len(other))
-        a, b = (torch.from_numpy(np.ascontiguousarray(x[:frames].T)) for x in (source, other))
-        return float(chroma_cosine(a[None], b[None], self.audio))
+        a, b = (to_network(x[:frames]) for x in (source, other))
+        return float(chroma_cosine(a, b, self.audio))
 
 
 def shortfalls(scores: Scores) -> tuple[float, float]:

@@ -5,16 +5,26 @@ from itertools import chain
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from melodygan.audio.layout import to_network
+from melodygan.blocks.adversarial import least_squares
+from melodygan.blocks.patchgan import PatchGAN
+from melodygan.blocks.scale import Scale
 from melodygan.dataset.feature_set import FeatureSet, Patches
 from melodygan.models.cyclegan.config import CycleGANParams
-from melodygan.models.cyclegan.model import Scale, TrainedCycleGAN
-from melodygan.models.cyclegan.network import Discriminator, Generator
+from melodygan.models.cyclegan.model import TrainedCycleGAN
+from melodygan.models.cyclegan.network import Generator
 from melodygan.models.cyclegan.pool import ImagePool
-from melodygan.models.cyclegan.scores import ConversionScorer
-from melodygan.training.task import Batch, Limit, Samples, Task, Update, frozen
+from melodygan.models.cyclegan.scores import ConversionScorer, Scores, shortfalls
+from melodygan.training import optimisers
+from melodygan.training.data import Data
+from melodygan.training.task import Batch, Limit, Task, Update, frozen
+from melodygan.training.verdict import Claim
+
+Float = NDArray[np.float32]
 
 
 class CycleGANTask(Task):
@@ -23,7 +33,9 @@ class CycleGANTask(Task):
     Networks are named ab, ba (generators) and a, b (discriminators of each label).
     """
 
+    params_type = CycleGANParams
     score = "shortfall"
+    used = ("ab", "ba")
     compiled = ("ab", "ba", "a", "b")
     limits = (
         Limit(
@@ -44,17 +56,28 @@ class CycleGANTask(Task):
         ),
     )
 
-    def __init__(
-        self, params: CycleGANParams, features: FeatureSet, labels: tuple[str, str], seed: int
-    ) -> None:
-        self.params, self.labels, self.audio = params, labels, features.audio
-        self.scale = Scale.of(*features.statistics())
-        self.patches = [Patches(features.tracks("train", name), params.frames) for name in labels]
+    def __init__(self, params: CycleGANParams, data: Data) -> None:
+        self.params, self.features, self.audio, self.seed = (
+            params,
+            data.features,
+            data.audio,
+            data.seed,
+        )
+        self.scale = Scale.of(*data.features.statistics())
+        labels = choose_labels(params, data.features)
+        if labels is None:
+            self.idle = "no two labels with tracks in every split, so nothing to convert between"
+            self.networks, self.optimisers = {}, {}
+            return
+        self.labels = labels
+        self.patches = [
+            Patches(data.features.tracks("train", name), params.frames) for name in labels
+        ]
         self.ab, self.ba = (Generator(params.width, params.blocks) for _ in range(2))
-        self.a, self.b = (Discriminator(params.width) for _ in range(2))
+        self.a, self.b = (PatchGAN(params.width) for _ in range(2))
         self.networks = {"ab": self.ab, "ba": self.ba, "a": self.a, "b": self.b}
         self.optimisers = {
-            name: torch.optim.Adam(
+            name: optimisers.Adam(
                 chain(first.parameters(), second.parameters()),
                 params.lr,
                 betas=(0.5, 0.999),
@@ -66,14 +89,14 @@ class CycleGANTask(Task):
             ]
         }
         self.pools = {name: ImagePool(params.pool) for name in ("a", "b")}
-        self.scorer = ConversionScorer(features, labels, "validation", seed)
+        self.scorer = ConversionScorer(data.features, labels, "validation", data.seed)
 
     def batch(self, rng: np.random.Generator) -> Batch:
         """Random patches of both labels, scaled to [-1, 1]."""
         return {
-            name: self.scale.to_unit(
-                torch.from_numpy(patches.random(self.params.batch_size, rng))[:, None]
-            )
+            name: self.scale.to_unit(to_network(patches.random(self.params.batch_size, rng)))[
+                :, None
+            ]
             for name, patches in zip("ab", self.patches, strict=True)
         }
 
@@ -82,7 +105,7 @@ class CycleGANTask(Task):
         a, b = batch["a"], batch["b"]
         fake_b, fake_a = self.ab(a), self.ba(b)
         with frozen(self.a, self.b):
-            adversarial = _against(self.b(fake_b), 1.0) + _against(self.a(fake_a), 1.0)
+            adversarial = least_squares(self.b(fake_b), 1.0) + least_squares(self.a(fake_a), 1.0)
         cycle = functional.l1_loss(self.ba(fake_b), a) + functional.l1_loss(self.ab(fake_a), b)
         loss = adversarial + self.params.cycle * cycle
         logs = {"adversarial": adversarial, "cycle": cycle}
@@ -96,11 +119,13 @@ class CycleGANTask(Task):
         yield Update("discriminator", loss_a + loss_b)
 
     @staticmethod
-    def _discriminate(discriminator: Discriminator, real: Tensor, fake: Tensor) -> Tensor:
+    def _discriminate(discriminator: PatchGAN, real: Tensor, fake: Tensor) -> Tensor:
         # half, which slows the discriminator against the generator (paper, appendix 7.1)
-        return 0.5 * (_against(discriminator(real), 1.0) + _against(discriminator(fake), 0.0))
+        return 0.5 * (
+            least_squares(discriminator(real), 1.0) + least_squares(discriminator(fake), 0.0)
+        )
 
-    def lr_factor(self, progress: float) -> float:
+    def lr_factor(self, progress: float, optimiser: str) -> float:
         """Constant for the first half, then linearly to zero."""
         return 1.0 if progress < 0.5 else 2.0 * (1.0 - progress)
 
@@ -123,7 +148,7 @@ class CycleGANTask(Task):
         pairs = self._conversions()
         return float(np.mean([made.std() / max(source.std(), 1e-6) for source, made in pairs]))
 
-    def _conversions(self) -> list[tuple[Samples, Samples]]:
+    def _conversions(self) -> list[tuple[Float, Float]]:
         """The first validation track of each label, beside its conversion."""
         model, (first, second) = self.trained(), self.labels
         sources = [self.scorer.tracks[label][0] for label in self.labels]
@@ -132,7 +157,7 @@ class CycleGANTask(Task):
             (sources[1], model.convert(sources[1], second, first)),
         ]
 
-    def samples(self) -> dict[str, Samples]:
+    def samples(self) -> dict[str, Float]:
         """The first validation track of each label, and its conversion."""
         named = zip(self.labels, self._conversions(), strict=True)
         return {
@@ -141,26 +166,40 @@ class CycleGANTask(Task):
             for kind, mel in zip(("source", "converted"), pair, strict=True)
         }
 
-    def state(self) -> dict[str, list[Tensor]]:
-        """The image pools."""
-        return {name: pool.images for name, pool in self.pools.items()}
+    def state(self) -> dict[str, Tensor]:
+        """The image pools of all processes, each (processes, images, 1, height, width)."""
+        return {
+            name: self.processes.gather(torch.stack(pool.images)[None])
+            for name, pool in self.pools.items()
+            if pool.images
+        }
 
-    def load_state(self, state: dict[str, list[Tensor]]) -> None:
-        """Restore the image pools."""
+    def load_state(self, state: dict[str, Tensor]) -> None:
+        """Restore this process's image pools."""
         device = next(self.ab.parameters()).device
         for name, images in state.items():
-            self.pools[name].images = [image.to(device) for image in images]
+            self.pools[name].images = list(images[self.processes.rank].to(device))
 
     def trained(self) -> TrainedCycleGAN:
-        """The model in its present state."""
-        first, second = self.labels
-        generators = {(first, second): self.ab, (second, first): self.ba}
+        """The model in its present state; without directions where there was nothing to learn."""
+        generators = {}
+        if not self.idle:
+            first, second = self.labels
+            generators = {(first, second): self.ab, (second, first): self.ba}
         return TrainedCycleGAN(generators, self.params, self.audio, self.scale)
 
+    def test(self) -> Scores:
+        """Style and content of converted test tracks, by direction."""
+        if self.idle:
+            return {}
+        return ConversionScorer(self.features, self.labels, "test", self.seed).scores(
+            self.trained()
+        )
 
-def _against(scores: Tensor, target: float) -> Tensor:
-    """Least-squares GAN loss (Mao et al. 2017, https://arxiv.org/abs/1611.04076)."""
-    return (scores.float() - target).square().mean()
+    def claim(self, scores: Scores) -> Claim:
+        """What style and content together miss, beside the better trivial answer."""
+        value, baseline = shortfalls(scores)
+        return Claim("shortfall", value, baseline, "the source or another target track")
 
 
 def choose_labels(params: CycleGANParams, features: FeatureSet) -> tuple[str, str] | None:

@@ -1,52 +1,88 @@
-"""The trained latent GAN as other stages use it."""
+"""The trained latent GAN as other stages use it: it invents clips of log-mel."""
 
 from dataclasses import asdict
 from pathlib import Path
 from typing import Self
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from melodygan.audio.mel import MelConfig
 from melodygan.models.latent_gan.config import LatentGANParams
 from melodygan.models.latent_gan.network import Generator
 from melodygan.models.vqvae.model import TrainedVQVAE
+from melodygan.pipeline.errors import UserError
 from melodygan.pipeline.params import parse
-from melodygan.training.weights import load_model, save_model
+from melodygan.training.weights import fill, load_model, save_model
+
+Float = NDArray[np.float32]
+
+BATCH = 16  # clips that are made at once
 
 
 class TrainedLatentGAN:
-    """A generator with the latents' statistics. mean, std: (dim, 1, 1), of training latents."""
+    """A generator with its decoder and the latents' statistics.
+
+    mean, std: (dim, 1, 1), of training latents. labels: none, it knows no classes.
+    """
+
+    labels: tuple[str, ...] = ()
 
     def __init__(
-        self, generator: Generator, params: LatentGANParams, mean: Tensor, std: Tensor
+        self,
+        generator: Generator,
+        params: LatentGANParams,
+        vqvae: TrainedVQVAE,
+        mean: Tensor,
+        std: Tensor,
     ) -> None:
-        self.generator, self.params, self.mean, self.std = generator.eval(), params, mean, std
+        self.generator, self.params, self.vqvae = generator.eval(), params, vqvae
+        self.mean, self.std = mean, std
 
     @classmethod
-    def load(cls, folder: Path, vqvae: TrainedVQVAE) -> Self:
-        """Read models/latent_gan, made for `vqvae`. Raises UserError on broken files."""
-        weights, config = load_model(folder, vqvae.audio)
+    def load(cls, folder: Path, audio: MelConfig, device: torch.device | None = None) -> Self:
+        """Read models/latent_gan, and the VQ-VAE beside it, whose decoder it needs.
+
+        Raises UserError on a mel mismatch or broken files.
+        """
+        vqvae = TrainedVQVAE.load(folder.parent / "vqvae", audio, device)
+        weights, config = load_model(folder, audio)
         params = parse(LatentGANParams, config["params"], "params", str(folder / "config.json"))
         mean, std = weights.pop("latent_mean"), weights.pop("latent_std")
         generator = Generator(params.noise_dim, params.channels, vqvae.latent_shape)
-        generator.load_state_dict(weights)
-        return cls(generator, params, mean, std)
+        fill(generator, weights, folder)
+        return cls(generator.to(device), params, vqvae, mean, std)
 
-    def save(self, folder: Path, audio: MelConfig) -> None:
+    def save(self, folder: Path) -> None:
         """Write models/latent_gan."""
         weights = self.generator.state_dict() | {"latent_mean": self.mean, "latent_std": self.std}
-        save_model(folder, weights, {"params": asdict(self.params)}, audio)
+        save_model(folder, weights, {"params": asdict(self.params)}, self.vqvae.audio)
 
     @torch.no_grad()
-    def sample(self, vqvae: TrainedVQVAE, count: int, seed: int, parts: int = 16) -> Tensor:
-        """`count` invented patches of log-mel, (count, n_mels, frames) on the CPU."""
+    def sample(
+        self, count: int, seed: int, label: str | None = None, frames: int | None = None
+    ) -> Float:
+        """`count` invented clips of log-mel, (count, frames, n_mels).
+
+        frames: at most those of a training patch, which None stands for. Raises UserError for a
+        label, and for more frames than it can make.
+        """
+        longest = self.vqvae.params.frames
+        if label is not None:
+            raise UserError(f"latent_gan knows no labels, so it cannot make {label}")
+        if frames is not None and frames > longest:
+            seconds = longest / self.vqvae.audio.frame_rate
+            raise UserError(f"latent_gan makes clips of at most {seconds:.1f} s")
         device = next(self.generator.parameters()).device
-        noise = torch.randn(
-            count, self.params.noise_dim, generator=torch.Generator().manual_seed(seed)
-        )
-        mels = []
-        for part in noise.split(parts):
+        random = torch.Generator().manual_seed(seed)
+        noise = torch.randn(count, self.params.noise_dim, generator=random)
+        clips = []
+        for part in noise.split(BATCH):
             latents = self.generator(part.to(device)).cpu() * self.std + self.mean
-            mels.append(vqvae.decode(vqvae.quantise(latents)))
-        return torch.cat(mels)
+            clips.append(self.vqvae.decode(self.vqvae.quantise(latents)))
+        return np.concatenate(clips)[:, :frames]
+
+
+load = TrainedLatentGAN.load

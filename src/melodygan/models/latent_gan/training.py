@@ -4,27 +4,38 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
-from torch import Tensor
-from torch.nn import functional
+from numpy.typing import NDArray
 
-from melodygan.dataset.feature_set import FeatureSet, Patches
+from melodygan.blocks.adversarial import (
+    vanilla_discriminator,
+    vanilla_generator,
+    zero_centred_penalty,
+)
+from melodygan.dataset.feature_set import FeatureSet
 from melodygan.models.latent_gan.config import LatentGANParams
 from melodygan.models.latent_gan.model import TrainedLatentGAN
 from melodygan.models.latent_gan.network import Discriminator, Generator
+from melodygan.models.vqvae.latents import LatentCrops
 from melodygan.models.vqvae.model import TrainedVQVAE
+from melodygan.scores.claims import set_claim
 from melodygan.scores.sets import RealSets, Scores, spread
-from melodygan.training.task import Batch, Limit, Samples, Task, Update, frozen
+from melodygan.training import optimisers
+from melodygan.training.data import Data
+from melodygan.training.task import Batch, Limit, Task, Update, frozen
+from melodygan.training.verdict import Claim
 
-CLIPS = 256  # clips per compared set, at most, spread evenly over the tracks
-TRAIN_CLIPS = 4096  # training clips among which a copied one is looked for, at most
-CLIP_HOP = 64  # frames between clips
+Float = NDArray[np.float32]
+
+WATCHED = ("kernel_distance", "time_distance")  # while training: what is heard, and when
 
 
 class LatentGANTask(Task):
     """Non-saturating GAN with gradient penalties on real and generated latents (R1, R2)."""
 
+    params_type = LatentGANParams
+    used = ("generator",)
     averaged = ("generator",)
-    score = "kernel_distance"
+    score = "distance"
     channels_last = True
     limits = (
         Limit(
@@ -45,37 +56,33 @@ class LatentGANTask(Task):
         ),
     )
 
-    def __init__(
-        self, params: LatentGANParams, features: FeatureSet, vqvae: TrainedVQVAE, seed: int
-    ) -> None:
-        self.params, self.vqvae, self.seed = params, vqvae, seed
-        self.helpers = (vqvae.network,)
-        self.audio = features.audio
+    def __init__(self, params: LatentGANParams, data: Data) -> None:
+        self.params, self.features, self.audio, self.seed = (
+            params,
+            data.features,
+            data.audio,
+            data.seed,
+        )
+        self.vqvae = TrainedVQVAE.load(data.model("vqvae"), data.audio)
+        self.helpers = (self.vqvae.network,)
         self.average_decay = params.average_decay
-        self.width = vqvae.latent_shape[2]
-        self.latents = _encode_tracks(features, vqvae)
-        self.mean, self.std = _statistics(self.latents)
-        self.generator = Generator(params.noise_dim, params.channels, vqvae.latent_shape)
-        self.discriminator = Discriminator(params.channels, vqvae.latent_shape)
+        self.latents = LatentCrops(data.features, self.vqvae)
+        shape = self.vqvae.latent_shape
+        self.generator = Generator(params.noise_dim, params.channels, shape)
+        self.discriminator = Discriminator(params.channels, shape)
         self.networks = {"generator": self.generator, "discriminator": self.discriminator}
         self.optimisers = {
-            name: torch.optim.Adam(network.parameters(), params.lr, betas=(0.0, 0.99), fused=True)
+            name: optimisers.Adam(network.parameters(), params.lr, betas=(0.0, 0.99), fused=True)
             for name, network in self.networks.items()
         }
-        self.real = real_sets(features, vqvae, "validation", seed)
+        self.real = real_sets(data.features, self.vqvae, "validation", self.seed)
 
     def batch(self, rng: np.random.Generator) -> Batch:
-        """Random crops of the training tracks' latents, standardised."""
-        room = np.array([track.shape[2] - self.width + 1 for track in self.latents])
-        which = rng.choice(len(room), self.params.batch_size, p=room / room.sum())
-        starts = rng.integers(0, room[which])
-        crops = [
-            self.latents[track][:, :, start : start + self.width]
-            for track, start in zip(which, starts, strict=True)
-        ]
-        noise = rng.standard_normal((2, len(crops), self.params.noise_dim), np.float32)
+        """Random crops of the training tracks' latents, standardised, and noise for both."""
+        latents = self.latents.random(self.params.batch_size, rng)
+        noise = rng.standard_normal((2, len(latents), self.params.noise_dim), np.float32)
         return {
-            "latents": (torch.stack(crops) - self.mean) / self.std,
+            "latents": latents,
             "discriminator_noise": torch.from_numpy(noise[0]),
             "generator_noise": torch.from_numpy(noise[1]),
         }
@@ -88,76 +95,56 @@ class LatentGANTask(Task):
         penalise = self.params.penalty > 0 and step % self.params.penalty_every == 0
         real, fake = real.requires_grad_(penalise), fake.requires_grad_(penalise)
         on_real, on_fake = self.discriminator(real), self.discriminator(fake)
-        loss = functional.softplus(-on_real).mean() + functional.softplus(on_fake).mean()
+        loss = vanilla_discriminator(on_real, on_fake)
         logs = {"real_logit": on_real.mean(), "fake_logit": on_fake.mean()}
         if penalise:
-            penalty = gradient_penalty(on_real, real) + gradient_penalty(on_fake, fake)
+            penalty = zero_centred_penalty(on_real, real) + zero_centred_penalty(on_fake, fake)
             # scaled up because it acts on every `penalty_every`-th step only
             loss = loss + 0.5 * self.params.penalty * self.params.penalty_every * penalty
         yield Update("discriminator", loss, logs)
         with frozen(self.discriminator):
-            fake = self.generator(batch["generator_noise"])
-            loss = functional.softplus(-self.discriminator(fake)).mean()
+            loss = vanilla_generator(self.discriminator(self.generator(batch["generator_noise"])))
         yield Update("generator", loss)
 
     def validate(self) -> dict[str, float]:
-        """Set distances of samples to validation tracks, and their spread beside the tracks'."""
+        """Distances of samples to validation tracks, and their spread beside the tracks'.
+
+        distance, by which weights are chosen: the sum of the kernel distance, which is deaf to
+        order in time, and the time distance, which hears little else.
+        """
         samples = self._invent(self.real.count)
-        scores = self.real.scores(samples)
-        values = {name: anchors["value"] for name, anchors in scores.items()}
+        values = self.real.values(samples, WATCHED)
+        values["distance"] = values["kernel_distance"] + values["time_distance"]
         return values | {"spread": spread(samples) / max(self.real.spread, 1e-6)}
 
-    def samples(self) -> dict[str, Samples]:
+    def samples(self) -> dict[str, Float]:
         """Two invented clips, from the same noise each time."""
-        return {f"clip-{i}": mel.T for i, mel in enumerate(self._invent(2))}
+        return {f"clip-{i}": mel for i, mel in enumerate(self._invent(2))}
 
-    def _invent(self, count: int) -> Samples:
-        return self.trained().sample(self.vqvae, count, self.seed + 1).numpy()
+    def _invent(self, count: int) -> Float:
+        return self.trained().sample(count, self.seed + 1)
 
     def trained(self) -> TrainedLatentGAN:
         """The model in its present state."""
-        return TrainedLatentGAN(self.generator, self.params, self.mean, self.std)
+        latents = self.latents
+        return TrainedLatentGAN(self.generator, self.params, self.vqvae, latents.mean, latents.std)
 
+    def test(self) -> Scores:
+        """Set distances of samples to test tracks."""
+        real = real_sets(self.features, self.vqvae, "test", self.seed)
+        return real.scores(self.trained().sample(real.count, self.seed))
 
-def generated_scores(
-    model: TrainedLatentGAN, vqvae: TrainedVQVAE, real: RealSets, seed: int
-) -> Scores:
-    """Scores of samples, as many as the real sets compare."""
-    return real.scores(model.sample(vqvae, real.count, seed).numpy())
+    def claim(self, scores: Scores) -> Claim:
+        """How much more like music in time the samples are than real sound without order."""
+        return set_claim(scores)
 
 
 def real_sets(features: FeatureSet, vqvae: TrainedVQVAE, held_out: str, seed: int) -> RealSets:
-    """Real clips of training tracks and of the split `held_out`.
+    """Real tracks of the training split and of the split `held_out`, to judge samples by.
 
-    Its copies are training patches through the VQ-VAE: what the decoder would make of memorised
-    latents, and so the best that a generator of latents can do about the training data.
+    What samples went through, and anchors therefore go through too, is the VQ-VAE: the best that
+    a generator of latents can do is what the decoder makes of real ones.
     """
+    train, other = ([t.mel for t in features.tracks(split)] for split in ("train", held_out))
     frames = vqvae.params.frames
-    train, other = (Patches(features.tracks(split), frames) for split in ("train", held_out))
-    patches = torch.from_numpy(train.random(CLIPS, np.random.default_rng(seed)))
-    copies = torch.cat([vqvae.decode(vqvae.encode(part)) for part in patches.split(16)])
-    return RealSets(
-        train.regular(CLIP_HOP, TRAIN_CLIPS), other.regular(CLIP_HOP, CLIPS), copies.numpy(), seed
-    )
-
-
-def _encode_tracks(features: FeatureSet, vqvae: TrainedVQVAE) -> list[Tensor]:
-    """Latents of whole training tracks, each (dim, height, frames / stride)."""
-    latents = []
-    for track in Patches(features.tracks("train"), vqvae.params.frames).tracks:
-        usable = len(track.mel) - len(track.mel) % vqvae.params.stride
-        mel = torch.from_numpy(np.ascontiguousarray(track.mel[:usable].T))
-        latents.append(vqvae.latents(mel[None])[0].cpu())
-    return latents
-
-
-def _statistics(latents: list[Tensor]) -> tuple[Tensor, Tensor]:
-    flat = torch.cat([track.flatten(1) for track in latents], 1)
-    shape = (len(flat), 1, 1)
-    return flat.mean(1).reshape(shape), flat.std(1).clamp_min(1e-6).reshape(shape)
-
-
-def gradient_penalty(logits: Tensor, inputs: Tensor) -> Tensor:
-    """Mean squared gradient norm of the logits at the inputs (Mescheder et al. 2018)."""
-    (gradient,) = torch.autograd.grad(logits.sum(), inputs, create_graph=True)
-    return gradient.square().flatten(1).sum(1).mean()
+    return RealSets(train, other, frames, seed, lambda clips: vqvae.decode(vqvae.encode(clips)))

@@ -1,4 +1,4 @@
-"""Vocoders: from log-mel back to sound. One interface, kinds chosen by `vocoder.kind`.
+"""Vocoders: from log-mel back to sound. One contract, kinds chosen by `vocoder.kind`.
 
 magnet (default): a small network predicts the linear magnitude that the mel has blurred or cut
 off, then Griffin-Lim finds a signal near it that has the given mel. It trains in seconds on a CPU
@@ -9,5 +9,5 @@ ConvNeXt (Liu et al. 2022, https://arxiv.org/abs/2201.03545), used for audio as 
 
 griffinlim: nothing learned; the baseline that every vocoder is scored against.
 
-Read `network.py`, then `vocoder.py`, then `training.py`.
+Read `kinds.py`, the table of them, then `magnet/network.py`, `vocoder.py` and `task.py`.
 """

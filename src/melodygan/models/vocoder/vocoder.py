@@ -1,56 +1,81 @@
-"""The vocoder as other stages use it: log-mel of a whole song in, samples out."""
+"""A vocoder as other stages use it: log-mel of a whole song in, samples out.
 
+The contract of a kind's network, which streaming and export build on: `forward(log_mel, lead)`
+turns (batch, n_mels, frames) into (batch, frames * hop_length), whatever the number of frames.
+lead: None, or (batch, samples), the sound already made of the first frames, whose phase a network
+without a phase of its own takes up; the others ignore it. Hidden in the result, it is cut off.
+"""
+
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Self
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor, nn
 
-from melodygan.audio.griffin_lim import griffin_lim, mel_griffin_lim, mel_to_magnitude
-from melodygan.audio.mel import LOG_FLOOR, MelConfig
+from melodygan.audio.layout import to_network
+from melodygan.audio.mel import MelConfig
 from melodygan.models.vocoder.config import VocoderParams
-from melodygan.models.vocoder.network import MagNet, log_prior
-from melodygan.pipeline.params import parse
-from melodygan.training.weights import load_model, save_model
+from melodygan.training.weights import save_model
 
 Float = NDArray[np.float32]
 
+PIECE = 2048  # frames that are synthesised at once: 80 MB of memory with the default kind
+CONTEXT = 32  # frames more on both sides of a piece
+FADE = 4  # frames in which one piece's sound passes into the next one's
+
 
 class Vocoder:
-    """Either kind behind one interface; network is None for kind `griffinlim`."""
+    """Any kind behind one interface. params: of the whole group, with the kind."""
 
-    def __init__(self, params: VocoderParams, audio: MelConfig, network: MagNet | None) -> None:
-        self.params, self.audio = params, audio
-        self.network = None if network is None else network.eval()
-
-    @classmethod
-    def load(cls, folder: Path, audio: MelConfig) -> Self:
-        """Read models/vocoder. Raises UserError on a mel mismatch or broken files."""
-        weights, config = load_model(folder, audio)
-        params = parse(VocoderParams, config["params"], "params", str(folder / "config.json"))
-        if params.kind == "griffinlim":
-            return cls(params, audio, None)
-        network = MagNet(audio, params.channels, params.blocks)
-        network.load_state_dict(weights)
-        return cls(params, audio, network)
+    def __init__(self, params: VocoderParams, audio: MelConfig, network: nn.Module) -> None:
+        self.params, self.audio, self.network = params, audio, network.eval()
 
     def save(self, folder: Path) -> None:
         """Write models/vocoder."""
-        weights = {} if self.network is None else self.network.state_dict()
-        save_model(folder, weights, {"params": asdict(self.params)}, self.audio)
+        save_model(folder, self.network.state_dict(), {"params": asdict(self.params)}, self.audio)
 
-    @torch.no_grad()
     def synthesise(self, log_mel: Float) -> Float:
         """Sound of a log-mel (frames, n_mels) in ln units: (frames * hop_length,), unclipped.
 
-        Deterministic on a CPU. A whole song at once: about 40 kB of memory per frame.
+        Deterministic on a CPU.
         """
-        mel = torch.tensor(log_mel.T)[None]
-        if self.network is None:
-            magnitude = mel_to_magnitude(mel, self.audio)
-            return griffin_lim(magnitude, self.audio, self.params.iterations)[0].numpy()
-        mel = mel.to(self.network.mean.device)
-        magnitude = self.network(mel, log_prior(mel, self.audio)).exp().clamp_min(LOG_FLOOR)
-        return mel_griffin_lim(mel, magnitude, self.audio, self.params.iterations)[0].cpu().numpy()
+        pieces = self.synthesise_pieces(lambda start, stop: log_mel[start:stop], len(log_mel))
+        return np.concatenate(list(pieces))
+
+    def synthesise_pieces(self, read: Callable[[int, int], Float], frames: int) -> Iterator[Float]:
+        """The same piece after piece, in bounded memory. read(start, stop): those frames."""
+        hop = self.audio.hop_length
+        fade = torch.linspace(0, 1, FADE * hop)
+        tail: Tensor | None = (
+            None  # the last sound of the piece before, from CONTEXT before its end
+        )
+        for start in range(0, frames, PIECE):
+            stop = min(start + PIECE, frames)
+            before = min(start, CONTEXT)
+            mel = to_network(np.array(read(start - before, min(stop + FADE, frames))))
+            lead = None if tail is None else tail[:, : before * hop]
+            sound = self._pass(mel, lead)
+            if tail is not None:
+                middle = slice(before * hop, (before + FADE) * hop)
+                old, new = tail[:, before * hop :], sound[:, middle]
+                width = min(old.shape[1], new.shape[1])
+                ramp = fade[:width]
+                sound[:, middle][:, :width] = old[:, :width] * (1 - ramp) + new[:, :width] * ramp
+            end = (before + stop - start) * hop
+            tail = sound[:, max(end - CONTEXT * hop, 0) :]
+            yield sound[0, before * hop : end].numpy()
+
+    @torch.no_grad()
+    def _pass(self, mel: Tensor, lead: Tensor | None) -> Tensor:
+        device = next((p.device for p in self.network.parameters()), torch.device("cpu"))
+        sound: Tensor = self.network(mel.to(device), None if lead is None else lead.to(device))
+        return sound.float().cpu()
+
+
+def own_params(params: VocoderParams) -> Any:
+    """The settings of the chosen kind."""
+    return getattr(params, params.kind)

@@ -19,7 +19,7 @@ class VQVAEParams(TrainSettings):
     code_dim: Annotated[int, Range(ge=1)]
     commitment: Annotated[float, Range(ge=0)]
     decay: Annotated[float, Range(gt=0, lt=1)]
-    restart_below: Annotated[float, Range(ge=0)]
+    restart_below: Annotated[float, Range(ge=0, lt=0.5)]  # of the mean use
 
     def __post_init__(self) -> None:
         if self.frames % self.stride:

@@ -4,20 +4,31 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Self
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+from melodygan.audio.layout import from_network, to_network
 from melodygan.audio.mel import LOG_SILENCE, MelConfig
+from melodygan.audio.pieces import in_pieces
 from melodygan.models.vqvae.config import VQVAEParams
 from melodygan.models.vqvae.network import VQVAE
 from melodygan.pipeline.params import parse
-from melodygan.training.weights import load_model, save_model
+from melodygan.training.weights import fill, load_model, save_model
+
+Float = NDArray[np.float32]
+
+BATCH = 16  # clips that pass the network at once
+PIECE = 1024  # frames of a long track that do
+MARGIN = 8  # latent columns beside a piece, which the outermost of its own still feel
 
 
 class TrainedVQVAE:
     """A VQ-VAE with the normalisation it was trained with, in eval mode.
 
-    Log-mel here is in ln units, shape (batch, n_mels, frames), frames a multiple of the stride.
+    Clips are log-mel (clips, frames, n_mels) in ln units, frames a multiple of the stride; latents
+    and codes are tensors on the network's device, (clips, ..., n_mels / stride, frames / stride).
     """
 
     def __init__(
@@ -32,13 +43,13 @@ class TrainedVQVAE:
         return next(self.network.parameters()).device
 
     @classmethod
-    def load(cls, folder: Path, audio: MelConfig) -> Self:
+    def load(cls, folder: Path, audio: MelConfig, device: torch.device | None = None) -> Self:
         """Read models/vqvae. Raises UserError on a mel mismatch or broken files."""
         weights, config = load_model(folder, audio)
         params = parse(VQVAEParams, config["params"], "params", str(folder / "config.json"))
         network = VQVAE(params)
-        network.load_state_dict(weights)
-        return cls(network, params, audio, config["mean"], config["std"])
+        fill(network, weights, folder)
+        return cls(network.to(device), params, audio, config["mean"], config["std"])
 
     def save(self, folder: Path) -> None:
         """Write models/vqvae."""
@@ -52,21 +63,47 @@ class TrainedVQVAE:
         return self.params.code_dim, self.audio.n_mels // stride, self.params.frames // stride
 
     @torch.no_grad()
-    def latents(self, log_mel: Tensor) -> Tensor:
-        """Continuous latents before quantisation, (batch, code_dim, height, width)."""
-        return self.network.encode((log_mel.to(self.device) - self.mean) / self.std)
+    def latents(self, clips: Float) -> Tensor:
+        """Continuous latents before quantisation, (clips, code_dim, height, width)."""
+        mel = to_network(clips).split(BATCH)
+        parts = [(part.to(self.device) - self.mean) / self.std for part in mel]
+        return torch.cat([self.network.encode(part) for part in parts])
 
     @torch.no_grad()
     def quantise(self, latents: Tensor) -> Tensor:
-        """Snap continuous latents to code indices, (batch, height, width)."""
+        """Snap continuous latents to code indices, (clips, height, width)."""
         return self.network.codebook(latents.to(self.device)).indices
 
-    def encode(self, log_mel: Tensor) -> Tensor:
-        """Code indices (batch, height, width)."""
-        return self.quantise(self.latents(log_mel))
+    def encode(self, clips: Float) -> Tensor:
+        """Code indices (clips, height, width)."""
+        return self.quantise(self.latents(clips))
 
     @torch.no_grad()
-    def decode(self, indices: Tensor) -> Tensor:
-        """Log-mel of code indices, on the CPU, never below the floor of silence."""
-        codes = self.network.codebook.lookup(indices.to(self.device))
-        return (self.network.decode(codes) * self.std + self.mean).clamp_min(LOG_SILENCE).cpu()
+    def decode(self, indices: Tensor) -> Float:
+        """Log-mel of code indices (clips, frames, n_mels), never below the floor of silence."""
+        parts = []
+        for part in indices.to(self.device).split(BATCH):
+            mel = self.network.decode(self.network.codebook.lookup(part)) * self.std + self.mean
+            parts.append(from_network(mel.clamp_min(LOG_SILENCE)))
+        return np.concatenate(parts)
+
+    def rebuild(self, log_mel: Float) -> Float:
+        """A track of any length through encoder, codebook and decoder: (frames, n_mels) -> same.
+
+        In pieces that overlap, so memory does not grow with the length, and no code is decoded
+        without its neighbours.
+        """
+        stride = self.params.stride
+
+        def work(piece: Float) -> Float:
+            padded = np.pad(piece, ((0, -len(piece) % stride), (0, 0)), "edge")
+            return self.decode(self.encode(padded[None]))[0, : len(piece)]
+
+        margin = MARGIN * stride
+        pieces = in_pieces(
+            lambda start, stop: log_mel[start:stop], len(log_mel), work, PIECE, (margin, margin), 0
+        )
+        return np.concatenate(list(pieces))
+
+
+load = TrainedVQVAE.load

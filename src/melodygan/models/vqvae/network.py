@@ -1,5 +1,6 @@
 """Encoder, codebook, decoder."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from torch import Tensor, nn
@@ -73,10 +74,12 @@ class VQVAE(nn.Module):
             nn.PixelShuffle(4),
         )
 
-    def forward(self, mel: Tensor) -> Reconstruction:
-        """Encode, quantise and decode (batch, n_mels, frames)."""
+    def forward(
+        self, mel: Tensor, gather: Callable[[Tensor], Tensor] = lambda own: own
+    ) -> Reconstruction:
+        """Encode, quantise and decode (batch, n_mels, frames). gather: see `Codebook`."""
         latents = self.encode(mel)
-        quantised = self.codebook(latents)
+        quantised = self.codebook(latents, gather)
         return Reconstruction(self.decode(quantised.codes), quantised.indices, quantised.commitment)
 
     def encode(self, mel: Tensor) -> Tensor:

@@ -1,11 +1,10 @@
 """The codebook: nearest code, moving averages, data-dependent start, restart of dead codes."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-
-from melodygan.training.processes import current
 
 
 class Quantised(NamedTuple):
@@ -24,9 +23,10 @@ class Codebook(nn.Module):
 
     Each code is the moving average of the vectors assigned to it (van den Oord et al. 2017,
     appendix A.1). In training mode `forward` also updates the codes. The first batch initialises
-    them with its own vectors; a code whose average use per batch falls below `restart_below` is
-    put on a random vector of the batch. Without restarts most codes are never used again. In a
-    data-parallel run the batch is that of all processes, so all keep the same codes.
+    them with its own vectors; a code whose average use per batch falls below `restart_below` of the
+    mean use is put on a random vector of the batch, and stays if it is used from then on. Without
+    restarts most codes are never used again. In a data-parallel run the batch is that of all
+    processes, which `gather` joins, so all keep the same codes.
     """
 
     codes: Tensor
@@ -42,19 +42,21 @@ class Codebook(nn.Module):
         self.register_buffer("sums", torch.zeros(size, dim))
         self.register_buffer("started", torch.zeros((), dtype=torch.bool))
 
-    def forward(self, latents: Tensor) -> Quantised:
+    def forward(
+        self, latents: Tensor, gather: Callable[[Tensor], Tensor] = lambda own: own
+    ) -> Quantised:
         """Quantise latents of shape (batch, dim, height, width)."""
         batch, dim, height, width = latents.shape
         # distances between close codes need full precision, whatever the rest runs in
         with torch.autocast(latents.device.type, enabled=False):
             vectors = latents.float().movedim(1, -1).reshape(-1, dim)
             if self.training:
-                everyones = current().gather(vectors.detach())
+                everyones = gather(vectors.detach())
                 self._start(everyones)
             indices = self.nearest(vectors.detach())
             codes = self.codes[indices]
             if self.training:
-                self._follow(everyones, current().gather(indices))
+                self._follow(everyones, gather(indices))
             commitment = (vectors - codes).square().mean()
             passed = vectors + (codes - vectors).detach()
         shaped = passed.reshape(batch, height, width, dim).movedim(-1, 1)
@@ -82,10 +84,12 @@ class Codebook(nn.Module):
         sums = torch.zeros_like(self.sums).index_add_(0, indices, vectors)
         self.use.lerp_(use, 1 - self.decay)
         self.sums.lerp_(sums, 1 - self.decay)
-        dead = self.use < self.restart_below
-        fresh = self._pick(vectors, self.size)
+        threshold = self.restart_below * len(vectors) / self.size
+        dead = self.use < threshold
+        alive = 2 * threshold  # for some steps; then, if it is not used, it is dead again
+        fresh = self._pick(vectors, self.size) * alive
         self.sums.copy_(torch.where(dead[:, None], fresh, self.sums))
-        self.use.copy_(torch.where(dead, torch.ones_like(self.use), self.use))
+        self.use.copy_(torch.where(dead, torch.full_like(self.use, alive), self.use))
         self.codes.copy_(self.sums / self.use[:, None])
 
     @staticmethod

@@ -3,17 +3,22 @@
 from collections.abc import Iterator
 
 import numpy as np
-import torch
-from torch import Tensor
+from numpy.typing import NDArray
 from torch.nn import functional
 
+from melodygan.audio.layout import to_network
 from melodygan.dataset.feature_set import FeatureSet, Patches
 from melodygan.models.vqvae.config import VQVAEParams
 from melodygan.models.vqvae.model import TrainedVQVAE
 from melodygan.models.vqvae.network import VQVAE
 from melodygan.models.vqvae.quantiser import perplexity
 from melodygan.pipeline.errors import UserError
-from melodygan.training.task import Batch, Limit, Samples, Task, Update
+from melodygan.training import optimisers
+from melodygan.training.data import Data
+from melodygan.training.task import Batch, Limit, Task, Update
+from melodygan.training.verdict import Claim
+
+Float = NDArray[np.float32]
 
 HELD_OUT_PATCHES = 128  # at most so many per evaluation, spread evenly over the tracks
 
@@ -21,22 +26,23 @@ HELD_OUT_PATCHES = 128  # at most so many per evaluation, spread evenly over the
 class VQVAETask(Task):
     """Minimises L1 of the normalised log-mel + commitment weight x commitment loss with Adam."""
 
+    params_type = VQVAEParams
     score = "log_mel_l1"
     channels_last = True
 
-    def __init__(self, params: VQVAEParams, features: FeatureSet) -> None:
-        self.params, self.features, self.audio = params, features, features.audio
-        if features.audio.n_mels % params.stride:
+    def __init__(self, params: VQVAEParams, data: Data) -> None:
+        self.params, self.features, self.audio = params, data.features, data.audio
+        if self.audio.n_mels % params.stride:
             raise UserError(
-                f"params.yaml: audio.n_mels {features.audio.n_mels} must be a multiple of "
+                f"params.yaml: audio.n_mels {self.audio.n_mels} must be a multiple of "
                 f"2 ** vqvae.downsamplings = {params.stride}"
             )
-        self.mean, self.std = features.statistics()
+        self.mean, self.std = self.features.statistics()
         self.network = VQVAE(params)
         self.networks = {"vqvae": self.network}
-        adam = torch.optim.Adam(self.network.parameters(), params.lr, betas=(0.9, 0.99), fused=True)
+        adam = optimisers.Adam(self.network.parameters(), params.lr, betas=(0.9, 0.99), fused=True)
         self.optimisers = {"vqvae": adam}
-        self.train_patches = Patches(features.tracks("train"), params.frames)
+        self.train_patches = Patches(self.features.tracks("train"), params.frames)
         self.limits = (
             Limit(
                 "validation",
@@ -44,24 +50,24 @@ class VQVAETask(Task):
                 max(2.0, params.codebook_size / 32),
                 2,
                 "the codebook has collapsed",
-                "raise vqvae.restart_below, or lower vqvae.lr",
+                "lower vqvae.lr, or raise vqvae.restart_below",
             ),
         )
 
     def batch(self, rng: np.random.Generator) -> Batch:
         """Random patches of training tracks, normalised."""
         patches = self.train_patches.random(self.params.batch_size, rng)
-        return {"mel": torch.from_numpy((patches - self.mean) / self.std)}
+        return {"mel": (to_network(patches) - self.mean) / self.std}
 
     def updates(self, batch: Batch, step: int) -> Iterator[Update]:
         """One update of encoder and decoder; the codebook follows in the forward pass."""
-        result = self.network(batch["mel"])
+        result = self.network(batch["mel"], self.processes.gather)
         reconstruction = functional.l1_loss(result.mel.float(), batch["mel"])
         loss = reconstruction + self.params.commitment * result.commitment
         logs = {"reconstruction": reconstruction, "commitment": result.commitment}
         yield Update("vqvae", loss, logs)
 
-    def lr_factor(self, progress: float) -> float:
+    def lr_factor(self, progress: float, optimiser: str) -> float:
         """Constant, then linearly down to a tenth over the last half."""
         return 1.0 if progress < 0.5 else 1.0 - 0.9 * (progress - 0.5) / 0.5
 
@@ -69,20 +75,25 @@ class VQVAETask(Task):
         """Held-out log-mel L1 and codebook perplexity on validation tracks."""
         return held_out_scores(self.trained(), self.features, "validation")
 
-    def samples(self) -> dict[str, Samples]:
+    def samples(self) -> dict[str, Float]:
         """The beginning of a validation track, and what the codes keep of it."""
-        frames = self.params.frames
-        original = Patches(self.features.tracks("validation"), frames).regular(frames, 1)
-        model = self.trained()
-        rebuilt = model.decode(model.encode(torch.from_numpy(original)))[0].numpy()
-        return {"original": original[0].T, "rebuilt": rebuilt.T}
+        original = self.features.tracks("validation")[0].mel[: self.params.frames]
+        return {"original": np.array(original), "rebuilt": self.trained().rebuild(original)}
 
     def trained(self) -> TrainedVQVAE:
         """The model in its present state."""
         return TrainedVQVAE(self.network, self.params, self.features.audio, self.mean, self.std)
 
+    def test(self) -> dict[str, float]:
+        """The same scores on test tracks."""
+        return held_out_scores(self.trained(), self.features, "test")
 
-@torch.no_grad()
+    def claim(self, scores: dict[str, float]) -> Claim:
+        """Reconstruction beside the mean spectrum."""
+        value, baseline = scores["log_mel_l1"], scores["baseline_log_mel_l1"]
+        return Claim("log_mel_l1", value, baseline, "the mean spectrum")
+
+
 def held_out_scores(model: TrainedVQVAE, features: FeatureSet, split: str) -> dict[str, float]:
     """Scores on regular patches of a split.
 
@@ -91,27 +102,20 @@ def held_out_scores(model: TrainedVQVAE, features: FeatureSet, split: str) -> di
     used at least once), codebook_size.
     """
     frames = model.params.frames
-    patches = Patches(features.tracks(split), frames).regular(frames, HELD_OUT_PATCHES)
-    mel = torch.from_numpy(patches)
-    indices, error = [], []
-    for part in mel.split(16):
-        codes = model.encode(part)
-        indices.append(codes)
-        error.append((model.decode(codes) - part).abs().mean((1, 2)))
-    codes = torch.cat(indices)
+    mel = Patches(features.tracks(split), frames).regular(frames, HELD_OUT_PATCHES)
+    codes = model.encode(mel).cpu()
     size = model.params.codebook_size
     return {
-        "log_mel_l1": float(torch.cat(error).mean()),
-        "baseline_log_mel_l1": float((mel - mean_spectrum(features)).abs().mean()),
+        "log_mel_l1": float(np.abs(model.decode(codes) - mel).mean()),
+        "baseline_log_mel_l1": float(np.abs(mel - mean_spectrum(features)).mean()),
         "perplexity": perplexity(codes, size),
         "codebook_use": len(codes.unique()) / size,
         "codebook_size": size,
     }
 
 
-def mean_spectrum(features: FeatureSet) -> Tensor:
-    """Mean log-mel of the training tracks per mel bin, shape (n_mels, 1)."""
+def mean_spectrum(features: FeatureSet) -> Float:
+    """Mean log-mel of the training tracks per mel bin, shape (n_mels,)."""
     tracks = features.tracks("train")
     total = sum(track.mel.sum(0, dtype=np.float64) for track in tracks)
-    mean = total / sum(len(track.mel) for track in tracks)
-    return torch.from_numpy(np.asarray(mean, np.float32))[:, None]
+    return np.asarray(total / sum(len(track.mel) for track in tracks), np.float32)

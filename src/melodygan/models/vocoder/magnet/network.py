@@ -1,10 +1,13 @@
 """MagNet: the linear magnitude behind a log-mel, as a correction of the least-squares guess."""
 
+from typing import Self
+
 import torch
 from torch import Tensor, nn
 
-from melodygan.audio.griffin_lim import match_mel, mel_to_magnitude
-from melodygan.audio.mel import MelConfig, mel_filterbank
+from melodygan.audio.griffin_lim import match_mel, mel_griffin_lim, mel_to_magnitude
+from melodygan.audio.mel import LOG_FLOOR, MelConfig, mel_filterbank
+from melodygan.models.vocoder.config import MagNetParams
 
 PRIOR_ROUNDS = 5  # of mel correction; more change the guess by less than 0.1 %
 
@@ -67,3 +70,22 @@ class MagNet(nn.Module):
         """(batch, n_mels, frames) and (batch, bins, frames) -> (batch, bins, frames)."""
         hidden = self.blocks(self.enter((log_mel - self.mean) / self.std))
         return prior + self.head(self.norm(hidden.mT)).mT
+
+
+class MagNetVocoder(nn.Module):
+    """MagNet, then fast Griffin-Lim: (batch, n_mels, frames) -> (batch, frames * hop_length)."""
+
+    def __init__(self, network: MagNet, audio: MelConfig, iterations: int) -> None:
+        super().__init__()
+        self.magnet, self.audio, self.iterations = network, audio, iterations
+
+    @classmethod
+    def of(cls, params: MagNetParams, audio: MelConfig) -> Self:
+        """An untrained one, which answers as the synthesis would without a network."""
+        return cls(MagNet(audio, params.channels, params.blocks), audio, params.iterations)
+
+    def forward(self, log_mel: Tensor, lead: Tensor | None = None) -> Tensor:
+        """Sound of log-mel; lead: see `vocoder.py`."""
+        log_magnitude = self.magnet(log_mel, log_prior(log_mel, self.audio))
+        magnitude = log_magnitude.float().exp().clamp_min(LOG_FLOOR)
+        return mel_griffin_lim(log_mel, magnitude, self.audio, self.iterations, lead)

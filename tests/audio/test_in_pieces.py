@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from melodygan.separation.pieces import Float, in_pieces
+from melodygan.audio.pieces import Float, in_pieces
 
 REACH = 20  # rows on which a row of the stub's result depends, at either side
 

@@ -1,0 +1,123 @@
+"""What a trained model can do, and where the trained models are found.
+
+A model folder's package `melodygan.models.NAME` has `load(folder, audio, device)`, in `model.py` or
+in the package itself. What the loaded object can do shows in its methods; the protocols here are
+the whole contract. Log-mel is (frames, n_mels) in ln units, sounds are (samples,) in [-1, 1].
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Protocol, TypeVar, cast, runtime_checkable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from melodygan.audio.mel import MelConfig
+from melodygan.pipeline.errors import UserError
+from melodygan.pipeline.guard import stage_table
+
+Float = NDArray[np.float32]
+T = TypeVar("T")
+
+
+@runtime_checkable
+class Sampler(Protocol):
+    """Invents clips. labels: those that it can be asked for; none where it knows no classes."""
+
+    labels: Sequence[str]
+
+    def sample(
+        self, count: int, seed: int, label: str | None = None, frames: int | None = None
+    ) -> Float:
+        """`count` clips, (count, frames, n_mels); frames: None stands for its usual length."""
+
+
+@runtime_checkable
+class Converter(Protocol):
+    """Carries a track from one label to another. directions: (source, target) of each."""
+
+    @property
+    def directions(self) -> Sequence[tuple[str, str]]:
+        """What it was trained for."""
+
+    def convert(self, log_mel: Float, source: str, target: str) -> Float:
+        """A track of any length -> the same shape."""
+
+    def convert_pieces(
+        self, read: Callable[[int, int], Float], frames: int, source: str, target: str
+    ) -> Iterator[Float]:
+        """The same piece after piece, in bounded memory."""
+
+
+@runtime_checkable
+class Rebuilder(Protocol):
+    """Gives back what it gets, as well as it can."""
+
+    def rebuild(self, log_mel: Float) -> Float:
+        """A track of any length -> the same shape."""
+
+
+@runtime_checkable
+class Synthesiser(Protocol):
+    """Makes sound of log-mel."""
+
+    def synthesise(self, log_mel: Float) -> Float:
+        """(frames, n_mels) -> (frames * hop_length,)."""
+
+    def synthesise_pieces(self, read: Callable[[int, int], Float], frames: int) -> Iterator[Float]:
+        """The same piece after piece, in bounded memory."""
+
+
+class Makers:
+    """The trained models that dvc.yaml declares as dependencies of a stage, loaded.
+
+    Raises UserError for a model that is missing, broken, or of another mel convention.
+    """
+
+    def __init__(
+        self, audio: MelConfig, device: torch.device, stage: str = "generate", root: Path = Path()
+    ) -> None:
+        deps = [Path(dep) for dep in stage_table(stage, root / "dvc.yaml")["deps"]]
+        names = [dep.name for dep in deps if dep.parent == Path("models")]
+        self.models = {name: load_maker(root / "models" / name, audio, device) for name in names}
+
+    def able(self, what: type[T]) -> dict[str, T]:
+        """The models that can do `what`, one of the protocols, by name."""
+        return {name: model for name, model in self.models.items() if isinstance(model, what)}
+
+    def synthesiser(self) -> Synthesiser:
+        """The vocoder. Raises UserError where none is declared."""
+        for model in self.able(Synthesiser).values():
+            return model
+        raise UserError("no vocoder among the deps of stage generate: add models/vocoder there")
+
+    def converter(self, source: str | None, target: str) -> tuple[str, Converter, str]:
+        """Name and model of the first that converts to `target`, and from which label.
+
+        source: None stands for any. Raises UserError, with what there is, if there is none.
+        """
+        known = [
+            (name, model, direction)
+            for name, model in self.able(Converter).items()
+            for direction in model.directions
+        ]
+        for name, model, (first, second) in known:
+            if second == target and source in (None, first):
+                return name, model, first
+        there = ", ".join(f"{a} to {b} ({name})" for name, _, (a, b) in known) or "none"
+        wanted = f"{source} to {target}" if source else f"to {target}"
+        raise UserError(
+            f"no trained model converts {wanted} (trained: {there}): set cyclegan.labels in "
+            "params.yaml and run `dvc repro cyclegan`"
+        )
+
+
+def load_maker(folder: Path, audio: MelConfig, device: torch.device) -> Any:
+    """The trained model in models/NAME, by the `load` of its package."""
+    package = f"melodygan.models.{folder.name}"
+    module = f"{package}.model" if find_spec(f"{package}.model") else package
+    load = cast(Callable[..., Any], import_module(module).load)
+    return load(folder, audio, device)

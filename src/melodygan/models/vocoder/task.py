@@ -1,0 +1,157 @@
+"""What the tasks of all kinds share: held-out sound, and scores beside the answer of no network."""
+
+import copy
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from melodygan.audio.griffin_lim import griffin_lim, mel_to_magnitude
+from melodygan.audio.layout import from_network
+from melodygan.audio.mel import MelConfig
+from melodygan.audio.stft import batch_log_mel, stft
+from melodygan.models.vocoder.config import VocoderParams
+from melodygan.models.vocoder.vocoder import Vocoder
+from melodygan.scores.audio import log_magnitude_l1, log_mel_l1, multi_resolution_stft
+from melodygan.training.data import Data
+from melodygan.training.task import Limit, Task
+from melodygan.training.verdict import Claim
+
+Float = NDArray[np.float32]
+Scores = dict[str, dict[str, float]]
+
+VALIDATION_SECONDS, VALIDATION_TRACKS = 5, 8  # of each, from its start; tracks at most
+TEST_SECONDS = 20
+ITERATIONS = 32  # of the Griffin-Lim beside which all are scored
+
+
+class KindTask(Task):
+    """A vocoder in training: the weights that make the best sound of held-out mels are kept.
+
+    network: an untrained one, which is handed out with what training has made of it or of its
+    parts. A kind's task adds networks, optimisers, batches and updates.
+    """
+
+    score = "m_stft"
+    limits = (
+        Limit(
+            "validation",
+            "contrast",
+            0.2,
+            2,
+            "the sounds are almost flat",
+            "lower the learning rate of the vocoder, or use longer crops (frames)",
+        ),
+    )
+
+    def __init__(self, params: VocoderParams, data: Data, network: nn.Module) -> None:
+        self.params, self.data, self.audio = params, data, data.audio
+        self.network = network
+        self.untrained = Vocoder(params, data.audio, copy.deepcopy(network))
+        self._before: dict[str, float] | None = None
+
+    def validate(self) -> dict[str, float]:
+        """Scores of sound made from validation tracks' mel, beside those without a network."""
+        sounds = self._held_out("validation", VALIDATION_SECONDS)[:VALIDATION_TRACKS]
+        vocoder = self.trained()
+        made = [vocoder.synthesise(self._mel(sound)) for sound in sounds]
+        if self._before is None:  # the same at every validation
+            before = [self.untrained.synthesise(self._mel(sound)) for sound in sounds]
+            self._before = self._means(sounds, before)
+        scores = self._means(sounds, made)
+        pairs = zip(sounds, made, strict=True)
+        contrasts = [self._mel(b).std() / max(self._mel(a).std(), 1e-6) for a, b in pairs]
+        return scores | {
+            "untrained_m_stft": self._before["m_stft"],
+            "contrast": float(np.mean(contrasts)),
+        }
+
+    def samples(self) -> dict[str, Float]:
+        """The beginning of a validation track, and what is made of its mel."""
+        sound = self._held_out("validation", VALIDATION_SECONDS)[0]
+        return {"original": sound, "rebuilt": self.trained().synthesise(self._mel(sound))}
+
+    def trained(self) -> Vocoder:
+        """The vocoder in its present state."""
+        return Vocoder(self.params, self.audio, self.network)
+
+    @torch.no_grad()
+    def test(self) -> Scores:
+        """Copy synthesis of the first 20 s of test tracks; lower is better.
+
+        value: the vocoder's. untrained: that of the same synthesis before training. oracle: 32
+        iterations of fast Griffin-Lim on the true magnitude. griffin_lim_32: the same on pinv(mel).
+        """
+        sounds = self._held_out("test", TEST_SECONDS)
+        makers = {"value": self.trained().synthesise, "untrained": self.untrained.synthesise}
+        made = {name: [make(self._mel(s)) for s in sounds] for name, make in makers.items()}
+        tensors = [torch.from_numpy(sound)[None] for sound in sounds]
+        made["oracle"] = [
+            griffin_lim(stft(s, self.audio).abs(), self.audio, ITERATIONS)[0].numpy()
+            for s in tensors
+        ]
+        made["griffin_lim_32"] = [
+            griffin_lim(
+                mel_to_magnitude(batch_log_mel(s, self.audio), self.audio), self.audio, ITERATIONS
+            )[0].numpy()
+            for s in tensors
+        ]
+        means = {name: self._means(sounds, answers) for name, answers in made.items()}
+        return {
+            key: {name: values[key] for name, values in means.items()} for key in means["value"]
+        }
+
+    def claim(self, scores: Scores) -> Claim:
+        """What the network adds to its own synthesis, on the way to the true magnitude."""
+        m_stft = scores["m_stft"]
+        return Claim(
+            "m_stft",
+            m_stft["value"],
+            m_stft["untrained"],
+            "the same synthesis without the network",
+            m_stft["oracle"],
+        )
+
+    def _held_out(self, split: str, seconds: int) -> list[Float]:
+        hop = self.audio.hop_length
+        heads = self.data.clean(split).heads(seconds * self.audio.sample_rate // hop * hop)
+        return [sound[: len(sound) // hop * hop] for sound in heads]
+
+    def _mel(self, sound: Float) -> Float:
+        return from_network(batch_log_mel(torch.from_numpy(sound)[None], self.audio))[0]
+
+    def _means(self, sounds: list[Float], made: list[Float]) -> dict[str, float]:
+        rows = [scores_of(a, b, self.audio) for a, b in zip(sounds, made, strict=True)]
+        return {key: float(np.mean([row[key] for row in rows])) for key in rows[0]}
+
+
+class IdleTask(KindTask):
+    """A kind that learns nothing: it is written and scored as it is."""
+
+    def __init__(self, params: VocoderParams, data: Data, network: nn.Module) -> None:
+        super().__init__(params, data, network)
+        self.networks, self.optimisers = {}, {}
+        self.idle = f"nothing to train for vocoder.kind {params.kind}"
+
+    def batch(self, rng: np.random.Generator) -> Any:
+        """Never called."""
+        raise NotImplementedError
+
+    def updates(self, batch: Any, step: int) -> Any:
+        """Never called."""
+        raise NotImplementedError
+
+
+def scores_of(sound: Float, made: Float, audio: MelConfig) -> dict[str, float]:
+    """How far a sound made from a mel is from the true one, both (samples,)."""
+    a, b = (torch.from_numpy(s)[None] for s in (sound, made))
+    magnitudes = [stft(s, audio).abs() for s in (a, b)]
+    return {
+        "log_mel_l1": float(log_mel_l1(batch_log_mel(b, audio), batch_log_mel(a, audio))),
+        "log_magnitude_l1": float(
+            log_magnitude_l1(magnitudes[1].clamp_min(1e-5).log(), magnitudes[0])
+        ),
+        "m_stft": float(multi_resolution_stft(a, b)),
+    }

@@ -1,0 +1,23 @@
+"""What the verdicts on invented sound rest on."""
+
+from melodygan.scores.sets import Scores
+from melodygan.training.verdict import Claim
+
+
+def set_claim(scores: Scores) -> Claim:
+    """Time distance of samples, from real sound without order in time to real sound.
+
+    `shuffled` is what anyone can make without a model, and what all other distances take for
+    music. scores: of `RealSets.scores`.
+    """
+    name = "time_distance"
+    of = scores[name]
+    return Claim(
+        name,
+        of["value"],
+        of["shuffled"],
+        "real columns in random order",
+        of["floor"],
+        interval=of["interval"] and tuple(of["interval"]),
+        baseline_interval=of["shuffled_interval"] and tuple(of["shuffled_interval"]),
+    )

@@ -1,0 +1,46 @@
+"""What a task may read: features, clean audio, other models, each opened when first asked for."""
+
+from functools import cached_property
+from pathlib import Path
+
+from melodygan.audio.mel import MelConfig
+from melodygan.dataset.clean_audio import CleanAudio
+from melodygan.dataset.feature_set import FeatureSet
+from melodygan.pipeline.errors import UserError
+from melodygan.pipeline.guard import stage_table
+from melodygan.pipeline.params import load, load_seed
+
+
+class Data:
+    """The inputs of one stage, under ./data and ./models.
+
+    Only what dvc.yaml declares as the stage's dependencies is opened: DVC would not rerun the
+    stage for anything else. audio, seed: of ./params.yaml.
+    """
+
+    def __init__(self, stage: str) -> None:
+        self.stage = stage
+        self.audio, self.seed = load(MelConfig, "audio"), load_seed()
+        self._declared = frozenset(stage_table(stage).get("deps", []))
+
+    @cached_property
+    def features(self) -> FeatureSet:
+        """Log-mel of all tracks. Raises UserError if it is undeclared, missing or foreign."""
+        return FeatureSet(self.declared("data/features"), self.audio)
+
+    def clean(self, split: str) -> CleanAudio:
+        """Sound of the tracks of a split, of the stem that models train on."""
+        return CleanAudio(self.declared("data/clean"), split, self.features.stem)
+
+    def model(self, name: str) -> Path:
+        """The folder of another stage's model."""
+        return self.declared(f"models/{name}")
+
+    def declared(self, path: str) -> Path:
+        """`path`, if it is a dependency of the stage. Raises UserError if not."""
+        if path not in self._declared:
+            raise UserError(
+                f"stage {self.stage} reads {path} outside its deps: add it to "
+                f"stages.{self.stage}.deps in dvc.yaml"
+            )
+        return Path(path)

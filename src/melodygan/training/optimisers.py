@@ -1,0 +1,37 @@
+"""torch's optimisers without its compiler, which they would import when they are made.
+
+`torch.optim` hides its methods from torch.compile, and for that imports `torch._dynamo`: some
+seconds of CPU time at the start of every training process, for nothing where only networks are
+compiled. Below it the methods are plain Python, and those are what the classes here call.
+"""
+
+import inspect
+from typing import Any
+
+import torch
+from torch.optim import Optimizer
+
+
+class _Plain(Optimizer):
+    """The methods as torch wrote them; where a version of torch wraps none, the same ones."""
+
+    add_param_group: Any = inspect.unwrap(Optimizer.add_param_group)
+    load_state_dict: Any = inspect.unwrap(Optimizer.load_state_dict)
+    state_dict: Any = inspect.unwrap(Optimizer.state_dict)
+    zero_grad: Any = inspect.unwrap(Optimizer.zero_grad)
+
+
+class Adam(_Plain, torch.optim.Adam):
+    """Adam (Kingma and Ba 2015): arguments, state and results of `torch.optim.Adam`."""
+
+    step: Any = torch.no_grad()(inspect.unwrap(torch.optim.Adam.step))
+
+
+class AdamW(_Plain, torch.optim.AdamW):
+    """AdamW (Loshchilov and Hutter 2019): as `torch.optim.AdamW`."""
+
+    step: Any = torch.no_grad()(inspect.unwrap(torch.optim.AdamW.step))
+
+
+class LBFGS(_Plain, torch.optim.LBFGS):
+    """L-BFGS (Liu and Nocedal 1989): as `torch.optim.LBFGS`."""

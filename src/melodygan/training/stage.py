@@ -1,0 +1,34 @@
+"""The whole of a training stage, the same for every model: train, write, score, judge."""
+
+from pathlib import Path
+from typing import Any
+
+from melodygan.pipeline.files import write_json
+from melodygan.pipeline.params import load
+from melodygan.pipeline.stage import Stage
+from melodygan.training.data import Data
+from melodygan.training.loop import train
+from melodygan.training.task import Task
+from melodygan.training.verdict import verdict
+
+
+def train_stage(stage: Stage, task_type: type[Task]) -> None:
+    """Train the stage's task; write models/<stage> and metrics/<stage>.json, print the verdict.
+
+    The task is made from the stage's group of params.yaml and from what dvc.yaml lets it read.
+    Raises UserError for bad parameters or inputs.
+    """
+    params: Any = load(task_type.params_type, stage.name)
+    data = Data(stage.name)
+    if settings := task_type.settings(params):
+        task = train(stage, settings, data.seed, lambda: task_type.make(params, data))
+    else:
+        task = task_type.make(params, data)
+        Path("metrics", stage.name).mkdir(parents=True, exist_ok=True)  # DVC expects it
+    task.trained().save(Path("models") / stage.name)
+    scores = task.test()
+    write_json(Path(f"metrics/{stage.name}.json"), scores)
+    if task.idle:
+        print(f"{stage.name}: {task.idle}")
+    elif claim := task.claim(scores):
+        print(verdict(stage.name, task.outcome, claim))

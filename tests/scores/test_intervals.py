@@ -1,0 +1,70 @@
+"""Intervals over tracks: as wide as what they promise, and silent where they can show nothing."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from melodygan.scores.distances import kernel_distance, order_auc
+from melodygan.scores.intervals import differ, tracks_needed, with_interval
+from melodygan.scores.rows import Rows
+
+Matrix = NDArray[np.float64]
+
+
+def logits(tracks: int, clips: int, seed: int, shift: float = 0.0) -> Rows:
+    """One number a clip, most of whose spread is between tracks."""
+    rng = np.random.default_rng(seed)
+    values = rng.standard_normal(tracks).repeat(clips) + 0.3 * rng.standard_normal(tracks * clips)
+    return Rows(values[:, None] + shift, np.arange(tracks).repeat(clips))
+
+
+def interval(clips: Rows, reference: Rows) -> list[float]:
+    found = with_interval(order_auc, clips, reference, np.random.default_rng(0))[1]
+    assert found is not None
+    return found
+
+
+def test_more_tracks_narrow_an_interval_and_more_clips_of_the_same_do_not() -> None:
+    def width(tracks: int, clips: int) -> float:
+        found = [
+            interval(logits(tracks, clips, s), logits(tracks, clips, s + 99)) for s in range(8)
+        ]
+        return float(np.mean([high - low for low, high in found]))
+
+    few = width(4, 10)
+    assert width(16, 10) == pytest.approx(few / 2, rel=0.3)
+    assert width(4, 40) == pytest.approx(few, rel=0.3)
+
+
+def test_an_interval_holds_the_truth_about_as_often_as_it_says() -> None:
+    held = 0
+    for seed in range(100):
+        low, high = interval(logits(12, 4, seed), logits(12, 4, seed + 1000))
+        held += low <= 0.5 <= high
+    assert 80 <= held <= 98
+
+
+def test_the_value_lies_inside_its_interval() -> None:
+    a, b = logits(6, 5, 0), logits(6, 5, 1)
+    value, found = with_interval(kernel_distance, a, b, np.random.default_rng(0))
+    assert found is not None and found[0] < value < found[1]
+
+
+def test_one_held_out_track_has_no_interval_and_shows_no_difference() -> None:
+    value, found = with_interval(
+        order_auc, logits(50, 1, 0, shift=-9), logits(1, 20, 1), np.random.default_rng(0)
+    )
+    assert value == 1.0 and found is None
+    assert not differ(found, [0.0, 0.1])
+    assert tracks_needed(found, 1, 0.1) is None
+
+
+def test_scores_differ_only_where_intervals_do_not_overlap() -> None:
+    assert differ([0.1, 0.2], [0.3, 0.4]) and differ([0.3, 0.4], [0.1, 0.2])
+    assert not differ([0.1, 0.3], [0.3, 0.4])
+    assert not differ([0.1, 0.9], [0.3, 0.4])
+
+
+def test_half_the_width_needs_four_times_the_tracks() -> None:
+    assert tracks_needed([0.2, 0.6], 4, 0.2) == 16
+    assert tracks_needed([0.2, 0.6], 4, 9.0) == 2

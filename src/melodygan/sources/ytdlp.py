@@ -113,6 +113,10 @@ def _downloader(options: dict[str, Any], patience: Patience, folder: Path | None
 
     downloader.get_info_extractor = get_info_extractor
     limit_pages(downloader)
+    if folder is not None:
+        # a fixed name, and no template: titles and ids from outside can hold anything, and yt-dlp
+        # fills in variables and fields that the path to the folder may seem to name
+        downloader._prepare_filename = lambda *_, **__: str(folder / "body")
     downloader.urlopen = Transport(downloader.urlopen, patience.hosts, patience.pause, folder)
     return downloader
 
@@ -142,9 +146,6 @@ def _options(access: Access, patience: Patience, folder: Path | None) -> dict[st
         "allowed_extractors": access.extractors or ["default"],
     }
     if folder is not None:
-        # a fixed name: titles, ids and extensions from outside can hold anything
-        path = str(folder / "body").replace("%", "%%").replace("$", "$$")  # no variables either
-        options["outtmpl"] = {"default": path}
         options["progress_hooks"] = [_pace(patience)]
     return options
 

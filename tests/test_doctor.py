@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ SUBJECTS = [
     "gpu",
     "javascript",
     "disk",
+    "git",
     "params",
     "sources",
     "data",
@@ -128,3 +130,52 @@ def test_an_old_python_and_other_package_versions_are_named(
     assert (wrong.level, missing.level) == ("WARN", "FAIL")
     assert "not 0.1" in wrong.text
     assert "melodygan-of-mars is missing" in missing.text
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("n_mels: 128", "n_mels: 100", "audio.n_mels 100 must be a multiple of 2 ** vqvae"),
+        ("n_mels: 128", "n_mels: 400", "mel bands have no frequency"),
+        ("downsamplings: 3", "downsamplings: 6\n  # ", None),
+        ("n_mfcc: 20", "n_mfcc: 129", "features.n_mfcc must be at most"),
+        ("processes: 1", "processes: 3", "must be a multiple of runtime.processes"),
+    ],
+)
+def test_values_that_cannot_go_together_fail_before_the_first_stage(
+    repository: Path, capsys: pytest.CaptureFixture[str], old: str, new: str, words: str | None
+) -> None:
+    text = Path("params.yaml").read_text()
+    assert old in text
+    Path("params.yaml").write_text(text.replace(old, new))
+    status, lines = report(capsys)
+    assert status == int(words is not None)
+    assert words is None or words in next(line[2] for line in lines if line[1] == "params")
+
+
+def test_vocals_without_separation_fail_before_the_first_stage(
+    repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = Path("params.yaml").read_text().replace("enabled: true", "enabled: false")
+    Path("params.yaml").write_text(text.replace("[instrumental]", "[vocals]"))
+    status, lines = report(capsys)
+    assert status == 1
+    assert "separate.enabled" in next(line[2] for line in lines if line[1] == "params")
+
+
+def test_a_missing_git_identity_is_told_with_the_remedy(
+    repository: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(repository))
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    _, lines = report(capsys)
+    assert "git init" in next(line[2] for line in lines if line[1] == "git")
+    subprocess.run(["git", "init", "--quiet"], check=True)
+    _, lines = report(capsys)
+    (text,) = [line[2] for line in lines if line[:2] == ["WARN", "git"]]
+    assert "user.name" in text and "user.email" in text and "git config" in text
+    for key, value in (("user.name", "A"), ("user.email", "a@b.c")):
+        subprocess.run(["git", "config", key, value], check=True)
+    _, lines = report(capsys)
+    assert ["OK", "git", "A <a@b.c>"] in lines

@@ -282,3 +282,31 @@ def test_one_recording_under_several_names_is_used_once_and_in_one_split(
     }  # fmt: skip
     metrics = read_json(Path("metrics/preprocess.json"))
     assert metrics["duplicates"] == 1 and metrics["tracks"] == {"accepted": 4, "rejected": 1}
+
+
+def test_a_rejected_track_takes_no_place_among_the_splits_and_moves_are_told(
+    project: Any, make_song: Song, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(4):
+        sound = make_song(100 + number) * (number != 1)  # the one for test is silent
+        project.add(f"x-{number}", "x", number, {"instrumental": sound})
+
+    def splits() -> dict[str, str]:
+        rows = read_rows(project.preprocess() / "index.jsonl")
+        return {
+            row["track"]: row["split"]
+            for row in rows
+            if "rejected" not in row and row["label"] == "x"
+        }
+
+    first = splits()
+    assert sorted(first.values()) == ["test", "train", "validation"]
+    assert "is now in" not in capsys.readouterr().out
+    project.add("x-4", "x", 4, {"instrumental": make_song(104)})
+    assert splits() | first == splits()
+    assert "is now in" not in capsys.readouterr().out
+    project.rows = [row for row in project.rows if row["track"] != "x-2"]
+    project.add("x-5", "x", 5, {"instrumental": make_song(105)})
+    moved = [track for track, split in splits().items() if first.get(track, split) != split]
+    said = capsys.readouterr().out
+    assert moved and all(f"track {track} was in {first[track]}" in said for track in moved)

@@ -22,7 +22,7 @@ SHARDS = 2
 def folders(make_project: Any, make_song: Any) -> tuple[Path, Path]:
     """data/clean and data/features of two labels in two shards, with two stems."""
     project = make_project("doc")
-    for seed, (label, ordinal) in enumerate((("pop", 0), ("swing", 0), ("swing", 1), ("swing", 3))):
+    for seed, (label, ordinal) in enumerate((("pop", 0), *(("swing", n) for n in range(4)))):
         stems = {stem: make_song(seed, 3.2) for stem in ("vocals", "instrumental")}
         project.add(f"{label}-{ordinal}", label, ordinal, stems)
     clean = project.preprocess(stems=["instrumental", "vocals"], shards=SHARDS)

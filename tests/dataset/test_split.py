@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from melodygan.dataset.split import SPLITS, split_of
+from melodygan.dataset.split import SPLITS, split_of, splits_of
 
 fractions = st.tuples(st.floats(0.01, 0.45), st.floats(0.01, 0.45))
 
@@ -47,3 +47,39 @@ def test_later_tracks_go_where_most_is_missing() -> None:
 def test_a_hundred_thousandth_track_has_a_split() -> None:
     counts = Counter(split_of(i, 0.15, 0.2) for i in range(100_001))
     assert counts["test"] == pytest.approx(20_000, abs=2)
+
+
+ordinals = st.lists(st.integers(0, 300), min_size=3, max_size=30, unique=True)
+
+
+def named(numbers: list[int]) -> dict[str, int]:
+    return {f"track-{number}": number for number in numbers}
+
+
+@settings(deadline=None)
+@given(fractions, ordinals)
+def test_any_three_usable_tracks_have_all_splits(
+    pair: tuple[float, float], numbers: list[int]
+) -> None:
+    assert set(splits_of(named(numbers), *pair).values()) == set(SPLITS)
+
+
+@settings(deadline=None)
+@given(fractions, ordinals, st.integers(301, 2000))
+def test_a_later_track_moves_no_other(
+    pair: tuple[float, float], numbers: list[int], later: int
+) -> None:
+    before = splits_of(named(numbers), *pair)
+    after = splits_of(named([*numbers, later]), *pair)
+    assert {track: after[track] for track in before} == before
+
+
+def test_only_the_first_three_can_differ_from_their_ordinals() -> None:
+    numbers = [12, 13, 14, 15, 16, 17]  # as a label has them that the demo has numbered before
+    found = splits_of(named(numbers), 0.15, 0.2)
+    assert sorted(found[f"track-{n}"] for n in (12, 13, 14)) == sorted(SPLITS)
+    for number in numbers[3:]:
+        assert found[f"track-{number}"] == split_of(number, 0.15, 0.2)
+    assert splits_of(named([*range(40)]), 0.15, 0.2) == {
+        f"track-{n}": split_of(n, 0.15, 0.2) for n in range(40)
+    }

@@ -121,6 +121,7 @@ def _usable() -> dict[str, bytes]:
     return files | {
         "odd/32-channels.wav": encode(tune(62, 1.0, 8000, 32), 8000, "WAV", "PCM_16"),
         "odd/denormal.wav": wav_float(denormal, 8000),
+        "odd/above-full-scale.wav": wav_float(1e6 * tune(64, 1.0, 8000, 1), 8000),
         "odd/quiet-square.wav": encode(0.3 * square, 8000, "WAV", "PCM_16"),
         "odd/dc.wav": encode(0.2 + 0.5 * tune(65, 1.0, 8000, 1), 8000, "WAV", "PCM_16"),
         "odd/copy-a.wav": copy,
@@ -169,7 +170,6 @@ def _unusable() -> Iterator[tuple[str, bytes, str]]:
     yield "odd/silence.flac", encode(silence, 8000, "FLAC", "PCM_16"), "silent"
     yield "odd/only-denormal.wav", wav_float(silence + 1e-40, 8000), "silent"
     yield "odd/full-scale-square.wav", encode(np.sign(sound), 8000, "WAV", "PCM_16"), "clipped"
-    yield "odd/above-full-scale.wav", wav_float(1e6 * sound, 8000), "clipped"
     yield "odd/too-slow.wav", encode(sound, 1000, "WAV", "PCM_16"), "1000 Hz"
     # 1 MB that unpacks to 11 thousand million samples
     yield "odd/endless.flac", flac_silence(192_000, 7200, channels=8), "took longer"

@@ -8,7 +8,8 @@ import numpy as np
 import psutil
 import yaml
 
-from melodygan.sources.naming import clean
+from melodygan.pipeline.names import clean
+from melodygan.sources.naming import may_be_sound
 
 from .conftest import Project
 from .corpus import Corpus
@@ -43,7 +44,12 @@ def test_every_file_is_accepted_or_refused_with_a_reason(hostile: Hostile) -> No
     names = all_files(corpus)
     assert len(names) >= AT_LEAST
     done = results(project)
-    assert sorted([*done, *corpus.left_out]) == names
+    others = set(names) - done.keys() - corpus.left_out.keys()
+    assert others and not any(map(may_be_sound, others)) and not others & {*corpus.accepted}
+    assert (
+        f"lock: music: {len(others)} files that are no audio, such as " in project.printed["lock"]
+    )
+    assert sorted([*done, *corpus.left_out, *others]) == names
     rejected = {name: row["rejected"] for name, row in done.items() if "rejected" in row}
     assert min(len(rejected), len(done) - len(rejected)) > AT_LEAST // 4
     for name, reason in rejected.items():
@@ -68,7 +74,8 @@ def test_what_is_no_file_is_left_out_with_a_line(hostile: Hostile) -> None:
         (line,) = [line for line in lines if line.startswith(f"lock: {clean(name)}: ")]
         assert words in line
         assert line.endswith(": left out")
-    assert len([line for line in lines if line.endswith(": left out")]) == len(corpus.left_out)
+    left_out = [line for line in lines if line.endswith(": left out")]
+    assert len(left_out) == len(corpus.left_out) + 1  # one for all that is no audio
 
 
 def test_good_tracks_come_out_as_without_their_neighbours(hostile: Hostile, calm: Project) -> None:

@@ -111,3 +111,20 @@ def test_what_was_made_by_other_code_is_not_restored(committed: Project) -> None
     calls, made = add_and_run(copy)
     assert calls == "abc"
     assert made == {"a": "11", "b": "22", "c": "33"}
+
+
+def test_in_a_folder_of_a_larger_repository_it_is_the_same(committed: Project) -> None:
+    top = committed.root.with_name("top")
+    inner = replace(committed, root=top / "deep" / "project")
+    top.mkdir()
+    shutil.copytree(committed.root, inner.root, ignore=shutil.ignore_patterns(".git", ".cache"))
+    outer = replace(committed, root=top)
+    outer.git("init", "--quiet")
+    for key, value in (("user.name", "a"), ("user.email", "a@b.c")):
+        outer.git("config", key, value)
+    (inner.root / ".dvc/tmp").mkdir(exist_ok=True)
+    outer.git("add", ".")
+    outer.git("commit", "--quiet", "-m", "all")
+    calls, made = add_and_run(inner, d="4")
+    assert calls == "d"
+    assert made == {"a": "111", "b": "222", "c": "333", "d": "444"}

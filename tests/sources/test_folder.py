@@ -1,13 +1,15 @@
 """Local folders: which files count, in which order, under which label."""
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from melodygan.pipeline import UserError
+from melodygan.pipeline.names import clean, slug
 from melodygan.sources.folder import list_files
-from melodygan.sources.naming import clean, extension, slug, track_id
+from melodygan.sources.naming import extension, label_complaint, label_of, track_id
 
 pytestmark = pytest.mark.usefixtures("repository")
 
@@ -113,3 +115,31 @@ def test_titles_are_shown_on_one_line_without_control_characters() -> None:
 def test_extensions_are_short_and_plain() -> None:
     names = ["a.WAV", "a", "a.tar.gz", "a.b c", "a.verylongone", ".x/../y"]
     assert [extension(name) for name in names] == [".wav", ".bin", ".gz", ".bin", ".bin", ".bin"]
+
+
+def test_labels_are_what_folders_can_be_called() -> None:
+    assert label_of("  Caf\u0065\u0301\n Jazz ") == "Caf\u00e9 Jazz"
+    for name in ("a\\b", "...x", "$HOME", "~", "%s", "Камерная музыка", "x" * 250, "\u202e"):
+        assert label_complaint(label_of(name)) is None, name
+
+
+def test_folders_may_be_nested_as_deeply_as_a_path_is_long(tmp_path: Path) -> None:
+    here = os.open(tmp_path, os.O_RDONLY)
+    for _ in range(1500):  # more than Python's recursion goes
+        os.mkdir("d", dir_fd=here)
+        inner = os.open("d", os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = inner
+    os.close(os.open("s.wav", os.O_CREAT, dir_fd=here))
+    os.close(here)
+    said: list[str] = []
+    found = [found.relative for found in list_files(str(tmp_path), said.append)]
+    subprocess.run(["rm", "-rf", str(tmp_path / "d")], check=True)  # Python's way is recursive too
+    assert found == ["d/" * 1500 + "s.wav"]
+
+
+@pytest.mark.parametrize("folder", ["$HOME/music", "a\nb", "~nobody-here/x", "%s", "x" * 5000])
+def test_a_folder_that_is_not_there_is_one_line_whatever_its_name(folder: str) -> None:
+    with pytest.raises(UserError, match=r"data/sources\.yaml") as caught:
+        list_files(folder, print)
+    assert "\n" not in str(caught.value)

@@ -161,6 +161,77 @@ def test_a_track_that_changes_its_label_gets_the_next_ordinal_there(tone: Tone) 
     assert tracks() == {"a": ("x", 2), "b": ("x", 3)}
 
 
+def test_pictures_and_playlists_take_no_place_and_are_said_in_one_line(
+    tone: Tone, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number, name in enumerate(("AlbumArt.jpg", "Folder.PNG", "Album.m3u", "notes.txt")):
+        add(f"jazz/{name}", b"\xff\xd8\xff\xe0 no sound" + bytes([number]))
+    for name in ("b.wav", "c.wav", "hidden sound"):
+        add(f"jazz/{name}", tone(100 + ord(name[0])))
+    add("jazz/z.mp3", b"broken")  # a song that is damaged is listed, for its owner to see
+    assert relock(FOLDER).left_out == 4
+    places = {"b": ("jazz", 0), "c": ("jazz", 1), "hidden sound": ("jazz", 2), "z": ("jazz", 3)}
+    assert tracks() == places
+    said = capsys.readouterr().out
+    assert "music: 4 files that are no audio, such as jazz/Album.m3u: left out" in said
+    for name in ("b.wav", "c.wav", "hidden sound", "z.mp3"):
+        Path("music/jazz", name).unlink()
+    with pytest.raises(UserError, match="no files of audio"):
+        relock(FOLDER)
+
+
+def test_both_of_unicodes_forms_of_a_label_are_one_and_an_old_lock_keeps_its_places(
+    tone: Tone,
+) -> None:
+    composed, decomposed = "Caf\u00e9", "Cafe\u0301"
+    for number, label in enumerate((composed, decomposed)):
+        for name in ("a", "b"):
+            add(f"{label}/{name}{number}.wav", tone(100 + 10 * number + ord(name)))
+    relock(FOLDER)
+    found = tracks()
+    assert {label for label, _ in found.values()} == {composed}
+    assert sorted(ordinal for _, ordinal in found.values()) == [0, 1, 2, 3]
+    text = LOCK.read_text("utf-8").replace(f"label: {composed}", f"label: {decomposed}")
+    LOCK.write_text(text.replace(f"\n  {composed}: 4", f"\n  {decomposed}: 4"), "utf-8")
+    relock(FOLDER)
+    assert tracks() == found
+    relock({"folder": "music", "label": decomposed})
+    assert {label for label, _ in tracks().values()} == {composed}
+
+
+def test_long_labels_that_begin_alike_stay_apart(tone: Tone) -> None:
+    names = ["Symphonies " * 10 + end for end in ("one", "two")]
+    for number, name in enumerate(names):
+        add(f"{name}/s{number}.wav", tone(100 + number))
+    relock(FOLDER)
+    labels = [label for label, _ in tracks().values()]
+    assert len(set(labels)) == 2 and max(map(len, labels)) <= 80
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"label": "../../x"},
+        {"label": ".x"},
+        {"path": "/etc/passwd"},
+        {"path": "music/../../secret.wav"},
+        {"path": "elsewhere/a.wav"},
+    ],
+)
+def test_a_lock_from_elsewhere_leads_nowhere_else(tone: Tone, change: dict[str, str]) -> None:
+    add("jazz/a.wav", tone(100))
+    relock(FOLDER)
+    value = yaml.safe_load(LOCK.read_text("utf-8"))
+    value["tracks"][0] |= change
+    if "label" in change:
+        value["next_ordinal"][change["label"]] = 1
+    LOCK.write_text(yaml.safe_dump(value), "utf-8")
+    with pytest.raises(UserError, match=r"sources\.lock\.yaml") as caught:
+        download()
+    assert "\n" not in str(caught.value)
+    assert not RAW.exists()
+
+
 def test_locking_twice_writes_the_same_bytes(tone: Tone) -> None:
     add("a/Ünïcode: 'x'.wav", tone(100))
     add("no/2.wav", tone(200))

@@ -4,13 +4,15 @@ import socket
 import subprocess
 import sys
 import threading
+import zlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from melodygan.pipeline import UserError
-from melodygan.sources import network
+from melodygan.sources import network, pages
 from melodygan.sources.network import watch
 from melodygan.sources.remote import fetch, list_entries
 from melodygan.sources.ytdlp import Access, FetchError, Patience
@@ -178,3 +180,59 @@ def test_hostile_titles_and_addresses_reach_no_shell(server: Any, tone: Tone) ->
     finally:
         _started[0] = None
     assert started == []
+
+
+# --- pages without end ----------------------------------------------------------------------
+
+
+def page(server: Any, body: bytes, **headers: str) -> str:
+    url: str = server.add("/list.html", body, "text/html", headers=headers)
+    with pytest.raises(FetchError) as caught:
+        list_entries(url, Access(allow_private=True), QUICK, None)
+    assert "\n" not in str(caught.value)
+    return caught.value.reason
+
+
+def test_a_page_that_is_too_long_is_given_up(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pages, "LARGEST", 500_000)
+    assert "a page of more than 0.5 MB" in page(server, b"<html>" + b"a" * 3_000_000)
+    assert "a page of more" not in page(server, b"<html>" + b"a" * 100_000)
+
+
+@pytest.mark.parametrize(("encoding", "bits"), [("gzip", 31), ("deflate", 15), ("deflate", -15)])
+def test_a_body_that_unpacks_to_far_more_is_given_up(
+    server: Any, encoding: str, bits: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pages, "LARGEST", 500_000)
+    bomb = zlib.compress(b"<html>" + b" " * 50_000_000, wbits=bits)
+    assert len(bomb) < 100_000
+    assert "a page of more" in page(server, bomb, **{"Content-Encoding": encoding})
+    for others in ("gzip, gzip", "br", "zstd"):
+        assert "not asked for" in page(server, bomb, **{"Content-Encoding": others})
+
+
+def test_a_packed_feed_is_read(server: Any, tone: Tone) -> None:
+    song = server.add("/s.wav", tone(440))
+    server.feed("/feed.xml", [("Song", song)])
+    body = server.pages["/feed.xml"].body
+    packed = {"Content-Encoding": "gzip"}
+    url = server.add("/packed", zlib.compress(body, wbits=31), "text/xml", headers=packed)
+    (entry,) = list_entries(url, Access(allow_private=True), QUICK, None)
+    assert entry.url == song
+
+
+def test_a_page_that_drips_is_given_up(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pages, "LONGEST", -1.0)
+    assert "takes longer" in page(server, b"<html>" + b"a" * 200_000)
+
+
+def test_names_of_variables_in_a_path_are_names(
+    server: Any, tone: Tone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    odd = tmp_path / "$HOME %(id)s ~ %d"
+    odd.mkdir()
+    monkeypatch.chdir(odd)
+    monkeypatch.setenv("DVC_ROOT", str(odd))
+    got = fetch(server.add("/s.wav", tone(440)), None, Access(allow_private=True), QUICK)
+    assert got.path.is_relative_to(odd) and got.path.is_file()
+    assert {path.name for path in odd.iterdir()} == {".cache"}

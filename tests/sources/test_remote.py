@@ -3,6 +3,7 @@
 import hashlib
 import re
 import socket
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 from melodygan.sources import remote
-from melodygan.sources.network import watch
+from melodygan.sources.network import _is_private, watch
 from melodygan.sources.remote import fetch, fetch_locked, list_entries
 from melodygan.sources.store import get, store_root
 from melodygan.sources.ytdlp import Access, FetchError, Patience
@@ -187,7 +188,27 @@ def test_only_the_users_own_proxy_may_be_private(
 
 
 @pytest.mark.parametrize(
-    "host", ["10.0.0.1", "169.254.169.254", "::1", "::ffff:127.0.0.1", "fe80::1%lo", "224.0.0.1"]
+    "host",
+    [
+        "10.0.0.1",
+        "169.254.169.254",
+        "100.64.0.1",
+        "224.0.0.1",
+        "::1",
+        "::ffff:127.0.0.1",
+        "::127.0.0.1",
+        "::ffff:0:127.0.0.1",
+        "64:ff9b::7f00:1",
+        "64:ff9b:1::1",
+        "2002:7f00:1::1",
+        "2001:db8::1",
+        "2001:470::5efe:10.0.0.1",
+        "fe80::1%lo",
+        "fec0::1",
+        "fd00::1",
+        "ff02::1",
+        "1::1",
+    ],
 )
 def test_every_kind_of_private_address_is_refused(host: str) -> None:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -197,6 +218,32 @@ def test_every_kind_of_private_address_is_refused(host: str) -> None:
         pytest.raises(OSError, match="private"),
     ):
         connection.connect((host, 80))
+
+
+@pytest.mark.parametrize("host", ["93.184.216.34", "2606:2800:220:1::1", "64:ff9b::5db8:d822"])
+def test_public_addresses_are_not_refused(host: str) -> None:
+    assert not _is_private(host)
+
+
+@pytest.mark.parametrize("host", ["10.1.2.3", "0x0a010203", "167838211", "localhost", "[fec0::1]"])
+def test_a_proxy_is_not_asked_for_private_addresses(
+    server: Any, tone: Tone, host: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", server.address)
+    monkeypatch.setenv("no_proxy", "")
+    with pytest.raises(FetchError, match="proxy connect to the private address"):
+        list_entries(f"http://{host}/secret.wav", Access(), QUICK, None)
+    assert not server.requests
+
+
+def test_a_redirect_through_a_proxy_into_a_private_network_is_refused(
+    server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", server.address)
+    monkeypatch.setenv("no_proxy", "")
+    with watch() as refused, pytest.raises(OSError, match="refused"):
+        sys.audit("urllib.Request", "http://192.168.0.1/", None, {}, "GET")
+    assert "192.168.0.1" in refused[0]
 
 
 def test_only_the_allowed_extractors_run(server: Any, tone: Tone) -> None:

@@ -1,21 +1,19 @@
 """Audio files of any common kind into float32 samples; every failure is one short AudioError.
 
-libsndfile decodes what it knows (wav, flac, ogg, opus, mp3, aiff, ...) and is the faster one;
-FFmpeg decodes the rest. All goes in blocks, so that a file of hours needs no more memory than a
-short one; `decode` joins them for those who want it whole.
+All goes in blocks, so that a file of hours needs no more memory than a short one; `decode` joins
+them for those who want it whole. What a file holds that its header is silent about: `decoding`.
 """
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
-import soundfile
 import soxr
 from numpy.typing import NDArray
 
+from melodygan.audio.decoding import announced, joined, open_piece
+from melodygan.audio.parts import without_tags
 from melodygan.audio.source import AudioError, Extent
 
 __all__ = [
@@ -28,15 +26,20 @@ _BLOCK = 1 << 18  # samples of all channels together that are read at once
 _RATES = (4_000, 768_000)  # Hz; outside, the header is broken, and resampling would explode
 _CHANNELS = 64  # more are a broken header too
 _LONGEST = 24 * 3600.0  # s; some kB of FLAC can hold years of silence
-_UNKNOWN = 2**62  # samples; libsndfile says at least so many where the header gives no length
 
 
 @dataclass(frozen=True)
 class AudioStream:
-    """An audio file being decoded: its sample rate in Hz, and its (n, channels) blocks in turn."""
+    """An audio file being decoded: its sample rate in Hz, and its (n, channels) blocks in turn.
+
+    seconds: that its header announces of the whole file; None where it does not say. exact:
+    whether the samples are those that were stored, not rebuilt by a lossy coder.
+    """
 
     rate: int
     blocks: Iterator[Audio]
+    seconds: float | None
+    exact: bool
 
 
 def open_audio(
@@ -44,17 +47,21 @@ def open_audio(
 ) -> AudioStream:
     """Decode a file, or its part from `start` to `end` seconds, block by block.
 
-    Raises AudioError when the file is missing, not a regular file or not audio; and on the way
-    through the blocks when it is damaged, without samples in the part, or not finite. Blocks have
-    from 1 to 2**18 samples.
+    Files that were joined end to end are one file, tags in front are passed over, and the channel
+    of a subwoofer is left out. Raises AudioError when the file is missing, not a regular file or
+    not audio; and on the way through the blocks when it is damaged, without samples in the part,
+    not finite, or when much of it lies where no decoder looks. Blocks have from 1 to 2**18 samples.
     """
-    extent = Extent(source) if isinstance(source, Path) else source
-    blocks, rate = _open(extent, start or 0.0)
+    extent = without_tags(Extent(source) if isinstance(source, Path) else source)
+    first = open_piece(extent)
+    rate = first.rate
     if not _RATES[0] <= rate <= _RATES[1]:
+        first.reader.close()
         raise AudioError(extent.path.name, f"sample rate of {rate} Hz")
+    skip = round((start or 0.0) * rate)
     wanted = None if end is None else round((end - (start or 0.0)) * rate)
-    longest = round(_LONGEST * rate)
-    return AudioStream(rate, _checked(blocks, extent.path.name, wanted, longest))
+    blocks = _checked(joined(extent, first, skip), extent.path.name, wanted, round(_LONGEST * rate))
+    return AudioStream(rate, blocks, first.seconds, first.exact)
 
 
 def decode(
@@ -124,24 +131,12 @@ def resample(audio: Audio, rate: int, new_rate: int) -> Audio:
 
 
 def probe(path: Path) -> float:
-    """Duration of a file in seconds, from its header where that says it. Raises AudioError."""
-    with Extent(path).open() as file:
-        try:
-            info = soundfile.info(str(path))
-            seconds = info.frames / info.samplerate
-            if info.frames < _UNKNOWN:
-                return float(seconds)
-        except (soundfile.SoundFileError, TypeError):
-            from melodygan.audio import ffmpeg
-
-            try:
-                duration = ffmpeg.duration(file)
-            except ffmpeg.ERRORS as error:
-                raise AudioError(path.name, f"not decodable audio ({_reason(error)})") from None
-            if duration is not None:
-                return duration
-    stream = open_audio(path)
-    return sum(len(block) for block in stream.blocks) / stream.rate
+    """Duration of a file in seconds, from its header where that can be true. Raises AudioError."""
+    seconds = announced(without_tags(Extent(path)))
+    if seconds is None:
+        stream = open_audio(path)
+        seconds = sum(len(block) for block in stream.blocks) / stream.rate
+    return seconds
 
 
 def to_mono(audio: Audio) -> Audio:
@@ -186,67 +181,3 @@ def _checked(
             break
     if not length:
         raise AudioError(name, "no samples")
-
-
-def _open(extent: Extent, start: float) -> tuple[Iterator[Audio], int]:
-    """Blocks from `start` seconds on, and the sample rate, from the first library that can."""
-    file = extent.open()
-    try:
-        # TypeError: a name in .raw makes soundfile ask for a format before it looks inside
-        sound = soundfile.SoundFile(file)
-    except (soundfile.SoundFileError, TypeError):
-        sound = None
-    # soundfile seeks after each block, which fails in a FLAC that does not say its length
-    if sound is None or sound.frames >= _UNKNOWN:
-        file.seek(0)
-        try:
-            return _open_av(file, extent.path.name, start)
-        except AudioError:
-            file.close()
-            raise
-    return _blocks_sf(sound, file, extent.path.name, start), sound.samplerate
-
-
-def _blocks_sf(
-    sound: soundfile.SoundFile, file: BinaryIO, name: str, start: float
-) -> Iterator[Audio]:
-    with file, sound:
-        size = max(1, _BLOCK // sound.channels)
-        try:
-            if start:
-                sound.seek(min(round(start * sound.samplerate), sound.frames))
-            # frame counts in headers may be unknown or false, so read until nothing comes
-            while len(block := sound.read(size, dtype="float32", always_2d=True)):
-                yield block
-        except soundfile.SoundFileError as error:
-            raise AudioError(name, f"damaged ({_reason(error)})") from None
-
-
-def _open_av(file: BinaryIO, name: str, start: float) -> tuple[Iterator[Audio], int]:
-    from melodygan.audio import ffmpeg  # only for the files that need it: it loads slowly
-
-    blocks = ffmpeg.blocks(file)
-    try:
-        first, rate = next(blocks)
-    except ffmpeg.ERRORS as error:
-        raise AudioError(name, f"not decodable audio ({_reason(error)})") from None
-    except StopIteration:
-        raise AudioError(name, "no audio in it") from None
-
-    def rest() -> Iterator[Audio]:
-        skip = round(start * rate)
-        with file:
-            try:
-                for block, _ in chain([(first, rate)], blocks):
-                    yield block[skip:]
-                    skip = max(0, skip - len(block))
-            except ffmpeg.ERRORS as error:
-                raise AudioError(name, f"damaged ({_reason(error)})") from None
-
-    return rest(), rate
-
-
-def _reason(error: Exception) -> str:
-    """The library's own words, without the path that both libraries like to add."""
-    words = getattr(error, "strerror", None) or getattr(error, "error_string", None) or str(error)
-    return " ".join(words.split()).removeprefix("Error : ").strip(" .")

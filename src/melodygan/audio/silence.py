@@ -19,7 +19,10 @@ def block_size(rate: int) -> int:
 
 
 class LevelMeter:
-    """RMS level of every 20 ms block of one channel, however it is cut into pieces."""
+    """RMS level of every 20 ms block of one channel, however it is cut into pieces.
+
+    Of each block without its mean: a constant offset, as cheap converters add, is no sound.
+    """
 
     def __init__(self, rate: int) -> None:
         self._size = block_size(rate)
@@ -31,16 +34,17 @@ class LevelMeter:
         samples = np.concatenate([self._rest, samples])
         whole = len(samples) // self._size * self._size
         self._rest = samples[whole:]
-        self._powers.append(_mean_squares(samples[:whole].reshape(-1, self._size)))
+        self._powers.append(_variances(samples[:whole].reshape(-1, self._size)))
 
     def levels(self) -> NDArray[np.float32]:
         """dB of full scale of each block so far; the last one may be shorter."""
-        rest = [_mean_squares(self._rest[None])] if len(self._rest) else []
+        rest = [_variances(self._rest[None])] if len(self._rest) else []
         powers = np.concatenate([np.zeros(0, np.float32), *self._powers, *rest])
         return 10 * np.log10(np.maximum(powers, 10 ** (LOWEST_DB / 10))).astype(np.float32)
 
 
-def _mean_squares(rows: Mono) -> Mono:
+def _variances(rows: Mono) -> Mono:
+    rows = rows - rows.mean(axis=1, keepdims=True)
     return np.einsum("ij,ij->i", rows, rows) / np.float32(rows.shape[1])
 
 

@@ -33,7 +33,12 @@ class Extent:
     offset: int = 0
     size: int | None = None
 
-    def open(self) -> io.BufferedReader:
+    def part(self, start: int) -> "Extent":
+        """What is left from byte `start` of this range on."""
+        left = None if self.size is None else max(0, self.size - start)
+        return Extent(self.path, self.offset + start, left)
+
+    def open(self) -> "Reader":
         """The bytes as a seekable file. Raises AudioError where there is no regular file."""
         try:
             # stat first: opening a FIFO would block for ever
@@ -44,14 +49,30 @@ class Extent:
         except OSError as error:
             raise AudioError(self.path.name, str(error.strerror)) from None
         if self == Extent(self.path):
-            return _Reader(file)
+            return Reader(file)
         end = found.st_size if self.size is None else min(self.offset + self.size, found.st_size)
-        return _Reader(_Window(file, self.offset, end), 1 << 16)
+        return Reader(_Window(file, self.offset, end), 1 << 16)
 
 
-class _Reader(io.BufferedReader):
-    """A buffered file for C libraries: damage makes them seek where there is nothing, and what
-    they know of is -1; an exception in their callback would be printed and then be lost."""
+class Reader(io.BufferedReader):
+    """A buffered file for C libraries, which knows how far they have read.
+
+    Damage makes them seek where there is nothing, and what they know of is -1; an exception in
+    their callback would be printed and then be lost. furthest: the end of what was read since it
+    was last set to 0, in bytes.
+    """
+
+    furthest = 0
+
+    def read(self, size: int | None = -1) -> bytes:
+        data = super().read(size)
+        self.furthest = max(self.furthest, self.tell())
+        return data
+
+    def readinto(self, buffer: Any) -> int:
+        count = super().readinto(buffer)
+        self.furthest = max(self.furthest, self.tell())
+        return count
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         try:

@@ -17,10 +17,14 @@ def convert(song: Path, source: str | None, target: str, out: Path) -> str:
 
     source: None stands for the only label that a model can convert to `target`. Returns a line
     that says what was done. Raises UserError for a song that is not usable audio, a direction that
-    was not trained, or models that are not there.
+    was not trained, models that are not there, or an `out` that is the song.
     """
     if out.suffix.lower() != ".wav":
         raise UserError(f"{out}: the result is a WAV file: give it a name that ends in .wav")
+    if out.exists() and song.exists() and out.samefile(song):
+        raise UserError(f"{out} is the song itself: give the result another name")
+    if out.is_dir():
+        raise UserError(f"{out} is a folder: give the result the name of a file")
     audio, cleaning = load(MelConfig, "audio"), load(PreprocessParams, "preprocess")
     makers = Makers(audio, start_device(Runtime.read()))
     _, model, source = makers.converter(source, target)

@@ -1,5 +1,6 @@
 """`melodygan doctor`: what is missing on this machine, one line each, with the remedy."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -78,6 +79,7 @@ def _versions(pins: list[str]) -> Iterator[Finding]:
 
 
 def _loading() -> Iterator[Finding]:
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # else onnxruntime leaves an id of the device
     for name in _WITH_LIBRARIES:
         try:
             import_module(name)
@@ -150,6 +152,31 @@ def check_disk() -> Iterator[Finding]:
         yield Finding("OK", "disk", text)
 
 
+def check_git() -> Iterator[Finding]:
+    """The repository, and the name under which `dvc exp` commits what it made."""
+    try:
+        inside = _git("rev-parse", "--git-dir")
+    except FileNotFoundError:
+        yield Finding("WARN", "git", "not installed: experiments and `metrics diff` need it")
+        return
+    names = {f"user.{key}": _git("config", f"user.{key}") for key in ("name", "email")}
+    missing = [key for key, value in names.items() if not value]
+    if not inside:
+        text = "no repository here: experiments and `metrics diff` need one: `git init`"
+        yield Finding("WARN", "git", text)
+    elif missing:
+        settings = " and ".join(f"`git config --global {key} ...`" for key in missing)
+        yield Finding("WARN", "git", f"no {' and '.join(missing)}: `dvc exp run` fails: {settings}")
+    else:
+        yield Finding("OK", "git", f"{names['user.name']} <{names['user.email']}>")
+
+
+def _git(*arguments: str) -> str:
+    """What a git command prints; nothing where it fails."""
+    done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
 def check_settings() -> Iterator[Finding]:
     """params.yaml, before the first stage reads it."""
     from melodygan.commands.groups import check_params, groups
@@ -198,6 +225,7 @@ CHECKS: dict[str, Callable[[], Iterator[Finding]]] = {
     "gpu": check_gpu,
     "javascript": check_javascript,
     "disk": check_disk,
+    "git": check_git,
     "params": check_settings,
     "sources": check_sources,
     "data": check_data,

@@ -1,7 +1,7 @@
 """Which dataclass reads which group of params.yaml: the whole file, checked at once."""
 
 import pkgutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import is_dataclass
 from functools import cache
 from importlib import import_module
@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 import melodygan.models
+from melodygan.audio.mel import mel_filterbank
 from melodygan.pipeline.errors import UserError
 from melodygan.pipeline.params import load, load_seed, read_params
+from melodygan.training.settings import TrainSettings
 
 _FIXED = {
     "audio": "melodygan.audio.mel:MelConfig",
@@ -50,12 +52,41 @@ def check_params(path: Path) -> None:
     """Parse every group of the parameter file `path` and its seed.
 
     A stage checks only what it reads; this finds a mistake before the first stage runs.
-    Raises UserError for the first unknown, missing or impossible value or group.
+    Raises UserError for the first unknown, missing or impossible value or group, or for values
+    of several groups that cannot go together.
     """
     known = groups()
     for group in read_params(path):
         if group != "seed" and group not in known:
             raise UserError(f"{path}: unknown group `{group}` (known: seed, {', '.join(known)})")
     load_seed(path)
-    for group, kind in known.items():
-        load(kind, group, path)
+    values = {group: load(kind, group, path) for group, kind in known.items()}
+    for complaint in complaints(values):
+        raise UserError(f"{path}: {complaint}")
+
+
+def complaints(values: dict[str, Any]) -> Iterator[str]:
+    """What makes a stage fail though each group is valid by itself; values: by group."""
+    audio, stems = values["audio"], values["preprocess"].stems
+    empty = int((~mel_filterbank(audio).any(axis=1)).sum())
+    if empty:
+        yield (
+            f"{empty} of the {audio.n_mels} mel bands have no frequency of n_fft {audio.n_fft} "
+            "in them: lower audio.n_mels, or raise audio.n_fft"
+        )
+    divisors = {
+        f"2 ** vqvae.downsamplings = {values['vqvae'].stride}": values["vqvae"].stride,
+        "4, for the cyclegan": 4,
+    }
+    for words, divisor in divisors.items():
+        if audio.n_mels % divisor:
+            yield f"audio.n_mels {audio.n_mels} must be a multiple of {words}"
+    if values["features"].n_mfcc > audio.n_mels:
+        yield f"features.n_mfcc must be at most audio.n_mels, {audio.n_mels}"
+    if not values["separate"].enabled and "vocals" in stems:
+        yield "preprocess.stems asks for vocals, but separate.enabled is false"
+    processes = values["runtime"].processes
+    for group, value in values.items():
+        for settings in (value, *vars(value).values()):
+            if isinstance(settings, TrainSettings) and settings.batch_size % processes:
+                yield f"batch_size of {group} must be a multiple of runtime.processes, {processes}"

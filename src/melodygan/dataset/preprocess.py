@@ -1,7 +1,7 @@
 """The preprocess stage: stems into clean mono tracks, split for training, in a few shards."""
 
-from collections import Counter
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -17,10 +17,11 @@ from melodygan.dataset.clean import (
     clean_track,
     write_rejected,
 )
+from melodygan.dataset.moves import tell_moves
 from melodygan.dataset.npy import NpyWriter
 from melodygan.dataset.recordings import PRINT, SAME, same_recordings
 from melodygan.dataset.shards import pieces, shard_of, shard_path, write_shards
-from melodygan.dataset.split import SPLITS, split_of
+from melodygan.dataset.split import SPLITS, splits_of
 from melodygan.pipeline.errors import UserError
 from melodygan.pipeline.files import (
     atomic_dir,
@@ -101,13 +102,14 @@ def preprocess(
         results[track] = {"rejected": SAME + first}
     rejects: list[Row] = []
     accepted: list[Row] = []
+    splits = _splits(rows, results, params)
     for row in rows:
         result = results[row["track"]]
         if "rejected" in result:
             common = {"track": row["track"], "file": row["file"]}
             rejects.append(common | {"rejected": result["rejected"]})
         else:
-            accepted += _accepted_rows(row, result, params)
+            accepted += _accepted_rows(row, result, splits[row["track"]], params)
     if not accepted:
         raise UserError(_nothing_left(rejects))
     with atomic_dir(target) as folder:
@@ -116,8 +118,23 @@ def preprocess(
         write_rows(folder / "index.jsonl", index)
         write_json(folder / "meta.json", {"sample_rate": sample_rate, "stems": params.stems})
     write_json(metrics, _summary(accepted, rejects, params.stems[0], sample_rate))
+    tell_moves(splits)
     if rejects:
         print(f"preprocess: {len(rejects)} of {len(rows)} tracks rejected, see {metrics}")
+
+
+def _splits(
+    rows: Sequence[Row], results: Mapping[str, Row], params: PreprocessParams
+) -> dict[str, str]:
+    """The split of each usable track."""
+    labels: dict[str, dict[str, int]] = defaultdict(dict)
+    for row in rows:
+        if "rejected" not in results[row["track"]]:
+            labels[row["label"]][row["track"]] = row["ordinal"]
+    splits: dict[str, str] = {}
+    for ordinals in labels.values():
+        splits |= splits_of(ordinals, params.validation, params.test)
+    return splits
 
 
 def _run(
@@ -175,12 +192,12 @@ def _choose(wanted: Sequence[str], row: Row) -> dict[str, str]:
     return chosen
 
 
-def _accepted_rows(row: Row, result: Row, params: PreprocessParams) -> list[Row]:
+def _accepted_rows(row: Row, result: Row, split: str, params: PreprocessParams) -> list[Row]:
     """Index rows of one track, one per stem, without their place in the shard."""
     common = {
         "track": row["track"],
         "label": row["label"],
-        "split": split_of(row["ordinal"], params.validation, params.test),
+        "split": split,
         "shard": shard_of(row["track"], params.shards),
     }
     return [common | {"stem": stem} | result[stem] for stem in params.stems]

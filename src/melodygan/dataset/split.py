@@ -1,9 +1,10 @@
-"""Which tracks are for training: a function of a track's place within its label, and nothing else.
+"""Which tracks are for training: a function of a track's place within its label.
 
-So no track ever changes sides when others come or go, and a test set stays a test set.
+So no track changes sides when others come, and a test set stays a test set. Only the first three
+usable tracks of a label, which have all three splits between them, also depend on each other.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
 SPLITS = ("train", "test", "validation")  # the first three ordinals; also the order on ties
@@ -20,6 +21,23 @@ def split_of(ordinal: int, validation: float, test: float) -> str:
     while len(known) <= ordinal:
         known.append(next(rest))
     return known[ordinal]
+
+
+def splits_of(ordinals: Mapping[str, int], validation: float, test: float) -> dict[str, str]:
+    """The split of each usable track of one label, by track; ordinals: by track.
+
+    Each has that of its ordinal; but of the first three, one whose split an earlier one has
+    already takes the first that is free. So three tracks have all splits, whatever numbers
+    rejected, removed or copied ones have used up; and what comes later moves none of them.
+    """
+    first, splits = [*SPLITS], {}
+    for track in sorted(ordinals, key=lambda track: (ordinals[track], track)):
+        split = split_of(ordinals[track], validation, test)
+        if first:
+            split = split if split in first else first[0]
+            first.remove(split)
+        splits[track] = split
+    return splits
 
 
 @lru_cache(maxsize=8)

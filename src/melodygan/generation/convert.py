@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from melodygan.audio.decode import open_audio
 from melodygan.audio.loudness import LoudnessMeter, TruePeakMeter, normalising_gain
 from melodygan.audio.mel import MelConfig, log_mel_part
+from melodygan.audio.phase import polarity
 from melodygan.audio.source import Extent
 from melodygan.audio.wav import write_wav
 from melodygan.dataset.npy import NpyWriter
@@ -41,13 +42,14 @@ class Conversion:
         that is not usable audio.
         """
         out.parent.mkdir(parents=True, exist_ok=True)
+        signs = polarity(open_audio(Extent(song)).blocks)
         stream = open_audio(Extent(song))
         with (
             tempfile.TemporaryDirectory(dir=out.parent, prefix=".convert-") as folder,
             Scratch(Path(folder), stream.rate, self.audio.sample_rate) as samples,
         ):
             for block in stream.blocks:
-                samples.add(block)
+                samples.add(block * signs)
             samples.finish()
             gain = self._gain(samples, song)
             mel = self._mel(samples, gain, Path(folder))

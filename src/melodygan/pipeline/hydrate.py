@@ -64,11 +64,13 @@ def last_commit(stage: str, needed: Path, root: Path) -> Iterator[Callable[[Path
 
     scratch = Path(tempfile.mkdtemp(".tmp", "hydrate-", root))
     try:
-        committed = DVCFileSystem(".", rev="HEAD")
+        committed = DVCFileSystem(".", rev="HEAD", subrepos=True)
+        # with a revision, paths begin at the root of the git repository, which may be larger
+        below = Path(_git("rev-parse", "--show-prefix").strip())
 
         def get(path: Path) -> Path:
             copy = scratch / path.name
-            committed.get(path.as_posix(), str(copy), recursive=True)
+            committed.get((below / path).as_posix(), str(copy), recursive=True)
             return copy
 
         yield get
@@ -80,8 +82,13 @@ def last_commit(stage: str, needed: Path, root: Path) -> Iterator[Callable[[Path
 
 def _committed_lock() -> str:
     """dvc.lock of the last commit; empty where there is none."""
+    return _git("show", "HEAD:./dvc.lock")
+
+
+def _git(*arguments: str) -> str:
+    """What a git command prints; nothing where it fails."""
     try:
-        shown = subprocess.run(["git", "show", "HEAD:./dvc.lock"], capture_output=True, check=False)
+        done = subprocess.run(["git", *arguments], capture_output=True, check=False)
     except FileNotFoundError:
         return ""  # no git on this machine
-    return shown.stdout.decode("utf-8", "replace")
+    return done.stdout.decode("utf-8", "replace") if done.returncode == 0 else ""

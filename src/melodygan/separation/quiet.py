@@ -56,8 +56,12 @@ def one_thread() -> Iterator[None]:
     By default they take all cores, which workers side by side do not have, and the last bits of
     their results depend on how many those are.
     """
+    os.environ["ORT_DISABLE_TELEMETRY"] = (
+        "1"  # else it leaves an id of the device in the home folder
+    )
     import onnxruntime
 
+    onnxruntime.disable_telemetry_events()
     original = onnxruntime.SessionOptions
 
     def options() -> Any:

@@ -69,6 +69,12 @@ def separate_tracks(stage: Stage, params: SeparateParams, raw: Path, stems: Path
     folders = map_tracks(stage, jobs, separate_file, key, write_rejected, restore)
     with atomic_dir(stems) as target:
         index = _pack_stems(rows, folders, params.shards, target)
+        for row in index:
+            if short := row.get("short"):
+                print(
+                    f"separate: {row['file']} ({row['title']}): its header announces "
+                    f"{short['announced']} s, only {short['found']} s are in it: is it whole?"
+                )
         write_rows(target / "index.jsonl", index)
     return index
 
@@ -121,8 +127,8 @@ def restore_stems(row: Row, source: Path, folder: Path) -> None:
     for stem, place in row.get("stems", {}).items():
         with _extent(source, place).open() as packed, (folder / f"{stem}.flac").open("wb") as file:
             shutil.copyfileobj(packed, file, 1 << 20)
-    result = ("rejected",) if "rejected" in row else ("clipped", "sha256")
-    write_json(folder / RESULT, {key: row[key] for key in result})
+    result = ("rejected", "clipped", "sha256", "short")
+    write_json(folder / RESULT, {key: row[key] for key in result if key in row})
 
 
 @lru_cache(maxsize=1)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from melodygan.audio.clipping import ClippingMeter
 from melodygan.audio.decode import AudioError, open_audio, resampled, to_stereo
+from melodygan.audio.phase import polarity
 from melodygan.audio.pieces import Float
 from melodygan.pipeline.files import sha256_file, write_json
 from melodygan.separation.scratch import Scratch
@@ -24,6 +26,7 @@ from melodygan.separation.separate import SAMPLE_RATE, StemSeparator
 
 FULL_SCALE = 32768  # of 16 bit
 RESULT = "result.json"
+_SHORT = 0.5  # s, beside a fiftieth of what a header announces: less is no missing part
 
 
 def separate_file(
@@ -32,13 +35,14 @@ def separate_file(
     """Write the stems of one file as FLAC into `folder`, or why it cannot be decoded.
 
     start, end: the part to take, s. model: None writes the mix only. `result.json` has each
-    stem's SHA-256 and the fraction of clipped samples. Needs disk space for the track's samples as
-    floats (353 kB a second) once, with a model twice, while it works. Raises UserError when the
+    stem's SHA-256, the fraction of clipped samples, and `short` ({`announced`, `found`}, s) where
+    much of what the file's header announces is not there. Needs disk space for the track's samples
+    as floats (353 kB a second) once, with a model twice, while it works. Raises UserError when the
     model cannot be used.
     """
     with Scratch(folder) as mix, Scratch(folder) as vocals:
         try:
-            clipped = _decode(Path(file), start, end, mix)
+            facts = _decode(Path(file), start, end, mix)
         except AudioError as error:
             write_rejected(folder, error.reason)
             return
@@ -46,7 +50,7 @@ def separate_file(
             for block in _separator(model).vocals(mix.read, mix.samples):
                 vocals.append(block)
         hashes = _write_stems(folder, mix, None if model is None else vocals)
-    write_json(folder / RESULT, {"clipped": clipped, "sha256": hashes})
+    write_json(folder / RESULT, facts | {"sha256": hashes})
 
 
 def write_rejected(folder: Path, reason: str) -> None:
@@ -59,21 +63,26 @@ def _separator(model: str) -> StemSeparator:
     return StemSeparator(model)
 
 
-def _decode(file: Path, start: float | None, end: float | None, mix: Scratch) -> float:
-    """Fill `mix` from the file; returns the fraction of samples that were clipped in it."""
+def _decode(file: Path, start: float | None, end: float | None, mix: Scratch) -> dict[str, Any]:
+    """Fill `mix` from the file; returns what result.json says of it."""
+    signs = polarity(open_audio(file, start, end).blocks)
     stream = open_audio(file, start, end)
-    meter = ClippingMeter()
+    meter = ClippingMeter(stream.exact)
 
     def metered() -> Iterator[Float]:
         for block in stream.blocks:
             meter.add(block)  # resampling would hide the flat tops
-            yield block
+            yield block * signs
 
     for block in resampled(metered(), stream.rate, SAMPLE_RATE):
         mix.append(to_stereo(block))
     if not mix.samples:
         raise AudioError(file.name, "no samples")
-    return meter.fraction
+    facts: dict[str, Any] = {"clipped": meter.fraction}
+    found, announced = mix.samples / SAMPLE_RATE, stream.seconds or 0.0
+    if start is None and end is None and found + _SHORT < 0.98 * announced:
+        facts["short"] = {"announced": round(announced, 1), "found": round(found, 1)}
+    return facts
 
 
 def _write_stems(folder: Path, mix: Scratch, vocals: Scratch | None) -> dict[str, str]:

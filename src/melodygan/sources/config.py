@@ -13,9 +13,7 @@ from urllib.parse import urlsplit
 from melodygan.pipeline.errors import UserError
 from melodygan.pipeline.files import digest
 from melodygan.pipeline.params import Range, brief, parse, read_params
-
-UNLABELLED = "unlabelled"
-MAX_LABEL = 80  # characters
+from melodygan.sources.naming import label_complaint
 
 DAY = 86_400.0  # s; no file is taken as longer
 Seconds = Annotated[float, Range(ge=0, le=DAY)]
@@ -148,12 +146,9 @@ def _read_entry(path: Path, index: int, entry: Any) -> Source:
 
 
 def _check_label(label: str | None) -> None:
-    if label is None:
-        return
-    if not label.strip() or len(label) > MAX_LABEL or not label.isprintable():
-        raise ValueError(f"label must be 1 to {MAX_LABEL} printable characters, not {label!r}")
-    if "/" in label or "\\" in label or label.startswith("."):
-        raise ValueError(f"label must not contain / or \\ nor begin with a dot: {label!r}")
+    complaint = None if label is None else label_complaint(label)
+    if complaint:
+        raise ValueError(complaint)
 
 
 def _check_licence(licence: str | None) -> None:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from melodygan.pipeline.errors import UserError
+from melodygan.pipeline.names import clean
 from melodygan.pipeline.runtime import repository_root
-from melodygan.sources.config import MAX_LABEL, UNLABELLED
-from melodygan.sources.naming import clean
+from melodygan.sources.naming import UNLABELLED, label_of
 
 Say = Callable[[str], None]
 
@@ -24,7 +24,7 @@ class Found:
     def label(self) -> str:
         """The name of the immediate subfolder that the file is in."""
         folder, slash, _ = self.relative.partition("/")
-        return (clean(folder, MAX_LABEL) if slash else "") or UNLABELLED
+        return label_of(folder) if slash else UNLABELLED
 
 
 def locate(path: str) -> Path:
@@ -45,28 +45,35 @@ def list_files(folder: str, say: Say) -> list[Found]:
     except (OSError, RuntimeError) as error:  # a name too long; a home folder of nobody
         raise UserError(f"folder {clean(folder)}: {error}: mend it in data/sources.yaml") from None
     if not found:
-        raise UserError(f"folder {folder}: not found at {root}: mend its path in data/sources.yaml")
+        where = f"folder {clean(folder)}: not found at {clean(str(root), 4000)}"
+        hint = " (~ is your home there, $HOME is not)" if "$" in folder else ""
+        raise UserError(f"{where}: mend its path in data/sources.yaml{hint}")
     try:
-        files = list(_walk(root, root.resolve(), "", say))
+        files = list(_walk(root, root.resolve(), say))
     except OSError as error:
-        raise UserError(f"folder {folder}: {error.filename}: {error.strerror}") from None
+        where = clean(os.fsdecode(error.filename or ""))
+        raise UserError(f"folder {clean(folder)}: {where}: {error.strerror}") from None
     return sorted(files, key=lambda found: found.relative)
 
 
-def _walk(folder: Path, root: Path, prefix: str, say: Say) -> Iterator[Found]:
-    with os.scandir(folder) as scan:
-        entries = sorted(scan, key=lambda entry: entry.name)
-    for entry in entries:
-        if entry.name.startswith("."):
-            continue
-        relative = prefix + entry.name
+def _walk(top: Path, root: Path, say: Say) -> Iterator[Found]:
+    waiting = _entries(top, "")  # no recursion: folders may be nested as deeply as paths are long
+    while waiting:
+        entry, relative = waiting.pop()
         complaint = _complaint(entry, root)
         if complaint:
             say(f"{clean(relative)}: {complaint}: left out")
         elif entry.is_dir():
-            yield from _walk(Path(entry.path), root, relative + "/", say)
+            waiting += _entries(Path(entry.path), relative + "/")
         else:
             yield Found(Path(entry.path), relative)
+
+
+def _entries(folder: Path, prefix: str) -> list[tuple[os.DirEntry[str], str]]:
+    """What is in a folder and not hidden, with its path; the last name comes first."""
+    with os.scandir(folder) as scan:
+        entries = sorted(scan, key=lambda entry: entry.name, reverse=True)
+    return [(entry, prefix + entry.name) for entry in entries if not entry.name.startswith(".")]
 
 
 def _complaint(entry: os.DirEntry[str], root: Path) -> str | None:

@@ -16,9 +16,9 @@ from typing import Any
 from melodygan.audio.decode import AudioError
 from melodygan.pipeline.errors import UserError
 from melodygan.pipeline.files import sha256_file
+from melodygan.pipeline.names import clean
 from melodygan.pipeline.params import load
 from melodygan.sources.config import (
-    UNLABELLED,
     DemoSource,
     FolderSource,
     Source,
@@ -30,7 +30,7 @@ from melodygan.sources.folder import Found, list_files
 from melodygan.sources.journal import Journal
 from melodygan.sources.known import KnownFiles
 from melodygan.sources.lockfile import Identity, Lock, LockedTrack, identity, read_lock, write_lock
-from melodygan.sources.naming import clean, extension, track_id
+from melodygan.sources.naming import UNLABELLED, extension, may_be_sound, track_id
 from melodygan.sources.probing import duration
 from melodygan.sources.remote import Entry, fetch, list_entries, too_long
 from melodygan.sources.store import room, sweep
@@ -116,7 +116,11 @@ class _Resolver:
     def __init__(self, old: Lock | None, patience: Patience, params: DownloadParams) -> None:
         self.patience, self.params = patience, params
         self.old = {track.identity: track for track in old.tracks} if old else {}
-        self.next_ordinal = dict(old.next_ordinal) if old else {}
+        self.next_ordinal: dict[str, int] = {}
+        for label, following in (old.next_ordinal if old else {}).items():
+            label = clean(label)  # an older lock may have both of Unicode's forms of a label
+            self.next_ordinal[label] = max(following, self.next_ordinal.get(label, 0))
+        self.taken: set[tuple[str, int]] = set()
         self.tracks: list[LockedTrack] = []
         self.seen: set[object] = set()
         self.offered = 0  # tracks, counting those listed a second time
@@ -173,7 +177,7 @@ class _Resolver:
             self._add(track)
 
     def folder(self, source: FolderSource, where: str) -> None:
-        before = self.offered
+        before, others = self.offered, []
         for found in list_files(source.folder, self._leave_out):
             try:
                 state = found.path.stat()
@@ -182,9 +186,18 @@ class _Resolver:
                 self._leave_out(f"{clean(found.relative)}: {error.strerror}: left out")
                 continue
             self.known.note(found.path, state, facts)
+            if facts["duration"] is None and not may_be_sound(found.path.name):
+                others.append(
+                    clean(found.relative)
+                )  # it must not take a song's place in the splits
+                continue
             self._add(self._file(source, found, facts | {"bytes": state.st_size}))
+        if others:
+            line = f"{len(others)} files that are no audio, such as {others[0]}: left out"
+            self._leave_out(f"{clean(source.folder)}: {line}", len(others))
         if self.offered == before:
-            raise UserError(f"{where}: folder {source.folder} has no files: add some, or remove it")
+            words = "has no files of audio: add some, or remove it"
+            raise UserError(f"{where}: folder {clean(source.folder)} {words}")
 
     def url(self, source: UrlSource, where: str) -> None:
         outcomes = self.outcomes.popleft()
@@ -205,7 +218,7 @@ class _Resolver:
         return LockedTrack(
             track=track_id(Path(path).stem, identity("folder", path)),
             kind="folder",
-            label=source.label or found.label,
+            label=clean(source.label or "") or found.label,
             ordinal=0,
             title=clean(Path(path).stem),
             path=path,
@@ -231,7 +244,7 @@ class _Resolver:
         settings: dict[str, Any] = {
             "kind": "url",
             "ordinal": 0,
-            "label": source.label or UNLABELLED,
+            "label": clean(source.label or "") or UNLABELLED,
             "licence": source.licence or facts["licence"],
             "start": source.start,
             "end": source.end,
@@ -277,15 +290,16 @@ class _Resolver:
             return
         self.seen.add(track.identity)
         old = self.old.get(track.identity)
-        if old and old.label == track.label:
+        if old and clean(old.label) == track.label and (track.label, old.ordinal) not in self.taken:
             ordinal = old.ordinal
         else:
             ordinal = self.next_ordinal.get(track.label, 0)
             self.next_ordinal[track.label] = ordinal + 1
+        self.taken.add((track.label, ordinal))
         self.tracks.append(replace(track, ordinal=ordinal))
 
-    def _leave_out(self, line: str) -> None:
-        self.left_out += 1
+    def _leave_out(self, line: str, count: int = 1) -> None:
+        self.left_out += count
         print(f"lock: {line}", flush=True)
 
     def report_copies(self) -> None:

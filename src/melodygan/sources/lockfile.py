@@ -9,8 +9,10 @@ import yaml
 
 from melodygan.pipeline.errors import UserError
 from melodygan.pipeline.files import write_atomic
+from melodygan.pipeline.names import clean
 from melodygan.pipeline.params import Range, parse
 from melodygan.sources.config import Seconds
+from melodygan.sources.naming import label_complaint
 
 HEADER = "# Written by `melodygan lock` from sources.yaml: commit it, do not edit it.\n"
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml where it is there: faster
@@ -50,6 +52,10 @@ class LockedTrack:
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[A-Za-z0-9_-]{1,80}", self.track):
             raise ValueError(f"track {self.track!r} is not a track id")
+        if complaint := label_complaint(clean(self.label)):
+            raise ValueError(complaint)
+        if self.kind == "demo" and not re.fullmatch(r"[0-9]{1,9}", self.id or ""):
+            raise ValueError(f"id {self.id!r} is not a number of the demo band's")
         needs = {
             "demo": ["id", "duration"],
             "folder": ["path", "suffix"],

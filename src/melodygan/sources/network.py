@@ -16,6 +16,15 @@ from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
+_PUBLIC = ipaddress.IPv6Network("2000::/3")
+_CARRIERS = [
+    ipaddress.IPv6Network(network)
+    for network in (
+        "::ffff:0:0/96",  # mapped (RFC 4291)
+        "::ffff:0:0:0/96",  # translated (RFC 2765)
+        "64:ff9b::/96",  # NAT64 (RFC 6052)
+    )
+]
 _PERMIT = "allow_private: true beside its url in data/sources.yaml permits it"
 
 
@@ -87,9 +96,31 @@ def _connection(arguments: tuple[Any, ...], guarded: bool) -> str | None:
 
 
 def _request(arguments: tuple[Any, ...], guarded: bool) -> str | None:
-    """urllib raises the event for every step of a chain of redirects."""
-    scheme = urlsplit(str(arguments[0])).scheme.lower()
-    return None if scheme in ("http", "https", "data") else f"an address of the kind {scheme}:"
+    """urllib raises the event for every step of a chain of redirects.
+
+    Through a proxy there is no connection to the address itself, so it is looked at here.
+    """
+    parts = urlsplit(str(arguments[0]))
+    scheme, host = parts.scheme.lower(), parts.hostname or ""
+    if scheme not in ("http", "https", "data"):
+        return f"an address of the kind {scheme}:"
+    if guarded and scheme != "data" and _watch.proxies and _leads_inside(host):
+        return f"to have a proxy connect to the private address {host} ({_PERMIT})"
+    return None
+
+
+def _leads_inside(host: str) -> bool:
+    """Whether a host, a number in any notation or a name, is private as far as can be known here.
+
+    A name that only the proxy can resolve is taken as public if it looks like a public one.
+    """
+    host = host.rstrip(".").partition("%")[0].lower()
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        inner = host.endswith((".local", ".localhost", ".internal", ".lan", ".home", ".home.arpa"))
+        return inner or "." not in host or ":" in host
+    return any(_is_private(str(entry[4][0])) for entry in found)
 
 
 def _program(arguments: tuple[Any, ...], guarded: bool) -> str | None:
@@ -113,9 +144,23 @@ def _is_private(host: str) -> bool:
         ip = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
         return True  # an unresolved name; HTTP libraries resolve names before they connect
-    if isinstance(ip, ipaddress.IPv6Address):
-        ip = ip.ipv4_mapped or ip.sixtofour or ip
-    return not ip.is_global or ip.is_multicast
+    if isinstance(ip, ipaddress.IPv4Address):
+        return not ip.is_global or ip.is_multicast
+    if (inner := _inner(ip)) is not None:
+        return _is_private(str(inner))
+    # of all others only this block is handed out for the public (RFC 4291, 2.4)
+    return ip not in _PUBLIC or not ip.is_global or ip.is_multicast
+
+
+def _inner(ip: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    """The IPv4 address that packets to `ip` are sent on to by some gateway, or None."""
+    if ip.sixtofour is not None:
+        return ip.sixtofour
+    # interface identifiers of ISATAP (RFC 5214, 6.1), in any network
+    isatap = (int(ip) >> 32) & 0xFFFF_FFFF in (0x0000_5EFE, 0x0200_5EFE)
+    if isatap or any(ip in network for network in _CARRIERS):
+        return ipaddress.IPv4Address(int(ip) & 0xFFFF_FFFF)
+    return None
 
 
 def _proxy_addresses() -> set[tuple[str, int]]:

@@ -1,6 +1,6 @@
 """The download stage's work: data/raw from the lock file, every file checked against its hash."""
 
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import soundfile
@@ -8,11 +8,11 @@ import soundfile
 from melodygan.pipeline import Stage, UserError
 from melodygan.pipeline.files import atomic_dir, digest, read_rows, write_rows
 from melodygan.pipeline.hydrate import last_commit
+from melodygan.pipeline.names import clean
 from melodygan.pipeline.tracks import Job, map_tracks
-from melodygan.sources.config import read_sources, sources_digest
+from melodygan.sources.config import FolderSource, read_sources, sources_digest
 from melodygan.sources.folder import locate
 from melodygan.sources.lockfile import LockedTrack, read_lock
-from melodygan.sources.naming import clean
 from melodygan.sources.remote import fetch_locked
 from melodygan.sources.store import copy, keep, room, store_root, sweep, take
 from melodygan.sources.transfers import DownloadParams, say, side_by_side, together
@@ -35,8 +35,10 @@ def write_raw(
     fetched, when one cannot be had, or has changed and `params` does not allow that.
     """
     lock = read_lock(lock_file)
-    if lock.sources_sha256 != sources_digest(read_sources(sources)):
+    entries = read_sources(sources)
+    if lock.sources_sha256 != sources_digest(entries):
         raise UserError(f"{lock_file} was made from another {sources}: run `melodygan lock`")
+    _check_places(lock.tracks, [s for s in entries if isinstance(s, FolderSource)], lock_file)
     demo = [track for track in lock.tracks if track.kind == "demo"]
     others = [track for track in lock.tracks if track.kind != "demo"]
     patience = patience or Patience()
@@ -59,6 +61,28 @@ def write_raw(
             raise together(failures, f"of {len(others)} tracks could not be had")
         rows += [result for result in results if isinstance(result, dict)]
         write_rows(folder / "index.jsonl", sorted(rows, key=lambda row: row["track"]))
+
+
+def _check_places(tracks: list[LockedTrack], sources: list[FolderSource], lock_file: Path) -> None:
+    """Raise UserError for a track that the lock, perhaps somebody else's, has from another place
+    than the folders that sources.yaml names, or for a demo track that nobody can play.
+    """
+    from melodygan.sources.demo import LABELS
+
+    folders = [PurePosixPath(source.folder) for source in sources]
+    for track in tracks:
+        place = PurePosixPath(track.path or "")
+        fits = any(
+            place.is_relative_to(f) and ".." not in place.relative_to(f).parts for f in folders
+        )
+        if (track.kind == "folder" and not fits) or (
+            track.kind == "demo" and track.label not in LABELS
+        ):
+            what = "path" if track.kind == "folder" else "label"
+            raise UserError(
+                f"{lock_file}: the {what} of track {track.track} is none of its source's: "
+                "run `melodygan lock`"
+            )
 
 
 def _take_from_last_commit(tracks: list[LockedTrack], raw: Path) -> None:
@@ -164,7 +188,7 @@ def _row(
 ) -> dict[str, Any]:
     return {
         "track": track.track,
-        "label": track.label,
+        "label": clean(track.label),
         "ordinal": track.ordinal,
         "file": file.name,
         "sha256": sha256,

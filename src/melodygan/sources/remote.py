@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from melodygan.audio.decode import AudioError
+from melodygan.pipeline.names import clean
 from melodygan.sources.config import address_complaint
-from melodygan.sources.naming import clean, extension
+from melodygan.sources.naming import extension
 from melodygan.sources.probing import checked_duration
 from melodygan.sources.store import clear, get, put, workspace
 from melodygan.sources.transport import can_resume

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from melodygan.pipeline.names import clean
 from melodygan.sources.hosts import Hosts
-from melodygan.sources.naming import clean
 from melodygan.sources.store import contents
 from melodygan.sources.transfers import say
 

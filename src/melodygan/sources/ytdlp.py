@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from melodygan.pipeline.errors import UserError
+from melodygan.pipeline.names import clean
 from melodygan.sources.hosts import Hosts
-from melodygan.sources.naming import clean
 from melodygan.sources.network import watch
+from melodygan.sources.pages import TooLarge, TooSlow, limit_pages
 from melodygan.sources.store import clear, disk_full, store_root
 from melodygan.sources.transport import LeftAlone, Transport
 
@@ -19,14 +20,6 @@ _LOG = logging.getLogger("melodygan.yt_dlp")
 _LOG.addHandler(logging.NullHandler())  # its errors come back as FetchError; do not print them too
 _LOADING = threading.RLock()  # yt-dlp's modules import each other in circles: one thread at a time
 _REASON = 300  # characters of a message from outside that are shown
-
-
-class TooSlow(Exception):
-    """A transfer that would take for ever."""
-
-
-class TooLarge(Exception):
-    """A file that is larger than any music."""
 
 
 class FetchError(UserError):
@@ -119,6 +112,11 @@ def _downloader(options: dict[str, Any], patience: Patience, folder: Path | None
             return load(key)
 
     downloader.get_info_extractor = get_info_extractor
+    limit_pages(downloader)
+    if folder is not None:
+        # a fixed name, and no template: titles and ids from outside can hold anything, and yt-dlp
+        # fills in variables and fields that the path to the folder may seem to name
+        downloader._prepare_filename = lambda *_, **__: str(folder / "body")
     downloader.urlopen = Transport(downloader.urlopen, patience.hosts, patience.pause, folder)
     return downloader
 
@@ -143,11 +141,11 @@ def _options(access: Access, patience: Patience, folder: Path | None) -> dict[st
         "color": "no_color",
         "logger": _LOG,
         "cachedir": False,
+        # the one whose every redirect the watch over the network sees
+        "compat_opts": {"prefer-legacy-http-handler"},
         "allowed_extractors": access.extractors or ["default"],
     }
     if folder is not None:
-        # a fixed name: titles, ids and extensions from outside can hold anything
-        options["outtmpl"] = {"default": str(folder / "body").replace("%", "%%")}
         options["progress_hooks"] = [_pace(patience)]
     return options
 

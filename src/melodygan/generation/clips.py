@@ -14,6 +14,7 @@ from melodygan.dataset.feature_set import FeatureSet, Track
 from melodygan.generation.config import GenerateParams
 from melodygan.generation.makers import Converter, Makers, Rebuilder, Sampler, Synthesiser
 from melodygan.pipeline.files import write_rows
+from melodygan.pipeline.names import file_name
 
 Float = NDArray[np.float32]
 
@@ -55,15 +56,17 @@ def make_clips(
         mel = np.array(track.mel[:frames])
         origin = (track.track, track.label)
         for model in makers.able(Synthesiser):
-            yield Clip(model, "reconstruction", track.track, mel, *origin, track.label)
+            yield Clip(model, "reconstruction", file_name(track.track), mel, *origin, track.label)
         for model, rebuilder in makers.able(Rebuilder).items():
             rebuilt = rebuilder.rebuild(mel)
-            yield Clip(model, "reconstruction", track.track, rebuilt, *origin, track.label)
+            yield Clip(
+                model, "reconstruction", file_name(track.track), rebuilt, *origin, track.label
+            )
         for model, converter in makers.able(Converter).items():
             for source, target in converter.directions:
                 if source == track.label:
                     converted = converter.convert(mel, source, target)
-                    name = f"{track.track}-to-{features.labels.index(target):02d}"
+                    name = f"{file_name(track.track)}-to-{file_name(target)}"
                     yield Clip(model, "conversion", name, converted, *origin, target)
 
 
@@ -73,7 +76,7 @@ def _samples(model: str, sampler: Sampler, count: int, seed: int) -> Iterator[Cl
     for index, label in enumerate(labels):
         share = -(-count // len(labels))
         for number, mel in enumerate(sampler.sample(share, seed + index, label)):
-            name = f"{index:02d}-{number:03d}" if label else f"{number:03d}"
+            name = f"{file_name(label)}-{number:03d}" if label else f"{number:03d}"
             yield Clip(model, "sample", name, mel, label=label)
 
 

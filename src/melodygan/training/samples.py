@@ -12,6 +12,7 @@ from melodygan.audio.mel import MelConfig
 from melodygan.audio.picture import spectrogram_png
 from melodygan.audio.stft import batch_log_mel
 from melodygan.audio.wav import write_wav
+from melodygan.pipeline.names import file_name
 
 Float = NDArray[np.float32]
 _FOLDERS = ("samples", "sounds")
@@ -44,7 +45,7 @@ class Samples:
             else:
                 mel = tensor
                 sound = griffin_lim(mel_to_magnitude(mel, audio), audio, _ITERATIONS)
-            stem = f"step-{step:07d}-{name}"
+            stem = f"step-{step:07d}-{file_name(name)}"
             picture = spectrogram_png(mel[0].T.numpy())
             (self.kept / "samples" / f"{stem}.png").write_bytes(picture)
             path = self.kept / "sounds" / f"{stem}.wav"

@@ -35,6 +35,17 @@ def test_a_fingerprint_changes_with_all_that_a_result_depends_on(
     assert Stage("toy").fingerprint({"a": 2 if change == "params" else 1}) != before
 
 
+def test_a_fingerprint_ignores_how_code_is_written_and_sees_every_byte_of_data_beside_it(
+    here: Project,
+) -> None:
+    here.write("src/band/table.txt", "one\n")
+    before = Stage("toy").fingerprint({})
+    here.write("src/band/work.py", "# a comment\nA = (1)\n")
+    assert Stage("toy").fingerprint({}) == before
+    here.write("src/band/table.txt", "# one\n")
+    assert Stage("toy").fingerprint({}) != before
+
+
 def test_a_fingerprint_ignores_what_is_not_declared(here: Project) -> None:
     before = Stage("toy").fingerprint({})
     here.write("src/other/work.py", "A = 2\n")

@@ -107,10 +107,20 @@ def test_changed_code_does_the_work_again_and_the_old_code_finds_its_results(
     runner: Runner,
 ) -> None:
     runner.run(TRACKS[:1])
-    runner.project.write("src/band/work.py", WORK + "\n# a comment\n")
+    runner.project.write("src/band/work.py", WORK + "\nVALUE = 1\n")
     assert runner.run(TRACKS[:1]) == ["a"]
     runner.project.write("src/band/work.py", WORK)
     assert runner.run(TRACKS[:1]) == []
+
+
+def test_a_comment_a_docstring_and_other_line_breaks_cost_no_work(runner: Runner) -> None:
+    runner.run()
+    edited = WORK.replace("'''A result", "'''Another result").replace("(700, 300)", "(\n700,300)")
+    assert edited != WORK
+    runner.project.write("src/band/work.py", "# a comment\n" + edited)
+    assert runner.run() == []
+    runner.project.write("src/band/work.py", edited.replace("700", "701"))
+    assert runner.run() == ["a", "b", "c"]
 
 
 def test_a_renamed_track_and_a_copy_of_a_track_cost_no_work(runner: Runner) -> None:

@@ -19,6 +19,7 @@ import yaml
 from melodygan.pipeline.errors import UserError
 from melodygan.pipeline.files import digest, sha256_file
 from melodygan.pipeline.params import read_params
+from melodygan.pipeline.syntax import meaning
 
 CODE_FOLDERS = ("src", "stages")
 
@@ -116,8 +117,8 @@ class Guard:
 
     @property
     def code(self) -> str:
-        """One digest of all declared code, for cache keys and fingerprints."""
-        return digest(self.before)
+        """One digest of what all declared code says, for fingerprints."""
+        return digest(meaning(self.before))
 
     def add(self, files: Iterable[str]) -> None:
         """Count files that worker processes imported as imported by this stage."""

@@ -25,6 +25,7 @@ from melodygan.pipeline.files import digest
 from melodygan.pipeline.hydrate import Restore, hydrate, write_keys
 from melodygan.pipeline.runtime import Runtime, cache_root
 from melodygan.pipeline.stage import Stage
+from melodygan.pipeline.syntax import meaning
 from melodygan.pipeline.usage import shared
 
 Work = Callable[..., None]
@@ -66,7 +67,7 @@ def map_tracks(
     root.mkdir(parents=True, exist_ok=True)
     stage.when_done(shared(root).close)
     code = _code_of(stage, work)
-    common = digest({"params": params, "code": code})
+    common = digest({"params": params, "code": meaning(code)})
     folders = {job.track: root / digest([common, job.content]) for job in jobs}
     # by folder: tracks with one content are done once
     missing = {folders[job.track]: job for job in jobs if not folders[job.track].exists()}

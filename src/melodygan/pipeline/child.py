@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from melodygan.pipeline.entries import publish, sound
 from melodygan.pipeline.errors import UserError, mendable
 from melodygan.pipeline.guard import hash_code, loaded_files
 from melodygan.pipeline.process import die_with_parent, stage_environment
@@ -153,7 +154,7 @@ def _once(
     folder: Path, work: tuple[str, str], arguments: bytes, code: tuple[tuple[str, str], ...]
 ) -> set[str]:
     """Do the work in a temporary folder that becomes `folder` when all is well."""
-    if folder.is_dir():
+    if sound(folder):
         return loaded_files()  # an experiment beside this one, or a lost Dask worker, was faster
     _require_code(code)
     function = getattr(sys.modules[work[0]], work[1])
@@ -170,11 +171,7 @@ def _once(
                 "deps in dvc.yaml (if it is there, import it by a plain import statement)"
             )
         _require_code(code)
-        try:
-            temporary.rename(folder)
-        except OSError:
-            if not folder.is_dir():
-                raise
+        publish(temporary, folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return loaded

@@ -11,6 +11,8 @@ from typing import Any
 
 from melodygan.pipeline.errors import UserError
 
+_BLOCK = 1 << 20  # bytes
+
 
 @contextmanager
 def atomic_dir(target: Path) -> Iterator[Path]:
@@ -93,8 +95,11 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
 
 def sha256_file(path: Path) -> str:
     """Hex SHA-256 of a file's bytes, read in blocks."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    with path.open("rb", buffering=0) as file:
+        sha256 = hashlib.sha256(file.read(_BLOCK))  # small files, of which there are many, at once
+        while block := file.read(_BLOCK):
+            sha256.update(block)
+        return sha256.hexdigest()
 
 
 def digest(value: Any) -> str:

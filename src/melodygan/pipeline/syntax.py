@@ -61,7 +61,7 @@ def _words(node: object) -> Iterator[str]:
         for field in node._fields:
             value = getattr(node, field, None)
             if field == "body" and isinstance(node, _DOCUMENTED):
-                value = _without_docstring(value)
+                value = _without_docstring(node.body)
             if field not in _SILENT and value not in (None, []):
                 yield f" {field}="
                 yield from _words(value)

@@ -23,7 +23,7 @@ from pathlib import Path
 
 from melodygan.pipeline.entries import publish, sound
 from melodygan.pipeline.errors import UserError, mendable
-from melodygan.pipeline.guard import hash_code, loaded_files
+from melodygan.pipeline.guard import hash_files, loaded_files
 from melodygan.pipeline.process import die_with_parent, stage_environment
 
 
@@ -57,8 +57,9 @@ class Child:
         self.spec = spec
         self._pipe, theirs = multiprocessing.Pipe()
         with theirs:
+            numbers = (theirs.fileno(), os.getpid())
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "melodygan.pipeline.child", str(theirs.fileno())],
+                [sys.executable, "-m", "melodygan.pipeline.child", *map(str, numbers)],
                 cwd=spec.root,
                 env=stage_environment(Path(spec.root)),
                 pass_fds=[theirs.fileno()],
@@ -113,9 +114,9 @@ def _end(process: "subprocess.Popen[bytes]") -> str:
     return f"exit status {status}" if status >= 0 else signal.Signals(-status).name
 
 
-def main(descriptor: int) -> None:
-    """Answer a supervisor's requests until it hangs up."""
-    die_with_parent()
+def main(descriptor: int, parent: int) -> None:
+    """Answer a supervisor's requests until it hangs up. parent: the supervisor's process id."""
+    die_with_parent(parent)
     with Connection(descriptor) as pipe:
         code, work = pipe.recv()
         pipe.send(_attempt(lambda: _import(work, code)))
@@ -182,7 +183,7 @@ def _temporary(folder: Path, pid: int) -> Path:
 
 
 def _require_code(code: tuple[tuple[str, str], ...]) -> None:
-    now = hash_code([Path(file) for file, _ in code])
+    now = hash_files([Path(file) for file, _ in code])
     if changed := sorted(file for file, sha256 in code if now.get(file) != sha256):
         raise UserError(f"{', '.join(changed)} changed while the stage ran: run `dvc repro` again")
 
@@ -230,4 +231,4 @@ def close_all() -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(int(sys.argv[1]), int(sys.argv[2]))

@@ -66,12 +66,8 @@ def write_json(path: Path, value: Any) -> None:
 
 def read_json(path: Path) -> Any:
     """Read one JSON file. Raises UserError naming the file when it is missing or broken."""
-    try:
-        return json.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{path} is missing: run `dvc repro` to make it") from None
-    except ValueError as error:  # not JSON, or not even UTF-8
-        raise UserError(f"{path} is not JSON ({error}): delete it and run `dvc repro`") from None
+    with _one_line(path):
+        return json.loads(path.read_text("utf-8"), parse_constant=_refuse)
 
 
 def write_rows(path: Path, rows: Iterable[dict[str, Any]]) -> None:
@@ -84,13 +80,31 @@ def write_rows(path: Path, rows: Iterable[dict[str, Any]]) -> None:
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
-    """Read an index table written by `write_rows`."""
+    """Read an index table written by `write_rows`. Raises UserError as `read_json` does."""
+    with _one_line(path):
+        lines = path.read_text("utf-8").split("\n")
+        rows = [json.loads(line, parse_constant=_refuse) for line in lines if line]
+        if not all(isinstance(row, dict) for row in rows):
+            raise ValueError("a line is no object")
+        return rows
+
+
+@contextmanager
+def _one_line(path: Path) -> Iterator[None]:
     try:
-        return [json.loads(line) for line in path.read_text("utf-8").split("\n") if line]
+        yield
     except FileNotFoundError:
         raise UserError(f"{path} is missing: run `dvc repro` to make it") from None
-    except ValueError as error:
+    except (IsADirectoryError, NotADirectoryError):
+        raise UserError(f"{path} is no file: delete it and run `dvc repro`") from None
+    except RecursionError:
+        raise UserError(f"{path} is nested too deeply: delete it and run `dvc repro`") from None
+    except ValueError as error:  # not JSON, or not even UTF-8
         raise UserError(f"{path} is not JSON ({error}): delete it and run `dvc repro`") from None
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no number")
 
 
 def sha256_file(path: Path) -> str:

@@ -17,7 +17,7 @@ from typing import Any
 import joblib
 from tqdm import tqdm
 
-from melodygan.pipeline.backend import parallel
+from melodygan.pipeline.backend import Task, parallel
 from melodygan.pipeline.child import Late, Lost, Spec, call
 from melodygan.pipeline.closure import closure
 from melodygan.pipeline.entries import drop, sound
@@ -88,7 +88,7 @@ def map_tracks(
         for folder, job in missing.items()
     ]
     failed: dict[Path, Path] = {}
-    with parallel(runtime, len(tasks)) as run:
+    with parallel(runtime, len(tasks), _killed) as run:
         for place, track, answer in _progress(stage.name, run(tasks), len(tasks), len(jobs)):
             if isinstance(answer, Lost):
                 failed[Path(place)] = _failed(Path(place), track, answer, stage, reject)
@@ -129,6 +129,12 @@ def _code_of(stage: Stage, work: Work) -> dict[str, str]:
 def _do(spec: Spec, folder: str, track: str, arguments: bytes) -> tuple[str, str, set[str] | Lost]:
     """Runs in a thread of the stage or in a Dask worker."""
     return folder, track, call(spec, folder, arguments)
+
+
+def _killed(task: Task, reason: str) -> tuple[str, str, Lost]:
+    """The answer for a task of `_do` that ended with the process that supervised it."""
+    _, folder, track, _ = task[1]
+    return folder, track, Lost(reason)
 
 
 def _failed(

@@ -13,7 +13,7 @@ from melodygan.audio.mel import LOG_FLOOR, MelConfig
 from melodygan.models.vocoder.config import VocoderParams
 from melodygan.models.vocoder.network import MagNet, log_prior
 from melodygan.pipeline.params import parse
-from melodygan.training.weights import load_model, save_model
+from melodygan.training.weights import load_model, restore, save_model
 
 Float = NDArray[np.float32]
 
@@ -32,9 +32,8 @@ class Vocoder:
         params = parse(VocoderParams, config["params"], "params", str(folder / "config.json"))
         if params.kind == "griffinlim":
             return cls(params, audio, None)
-        network = MagNet(audio, params.channels, params.blocks)
-        network.load_state_dict(weights)
-        return cls(params, audio, network)
+        make = lambda: MagNet(audio, params.channels, params.blocks)  # noqa: E731
+        return cls(params, audio, restore(make, weights, folder))
 
     def save(self, folder: Path) -> None:
         """Write models/vocoder."""

@@ -91,8 +91,7 @@ class Cluster:
 
     def close(self) -> None:
         for process in self.processes:
-            process.terminate()  # a nanny takes its worker along
-        for process in self.processes:
+            process.kill()  # a nanny's worker notices, and ends
             process.wait()
 
 

@@ -96,7 +96,7 @@ def _results(client: Any, tasks: Sequence[Task]) -> Iterator[tuple[Task, Any, st
         client.submit(function, *arguments, **named, pure=False): (function, arguments, named)
         for function, arguments, named in tasks
     }
-    waiting = as_completed(futures)
+    waiting = as_completed(futures, loop=client.loop)
     try:
         while not waiting.is_empty():
             for future in _next(client, waiting):

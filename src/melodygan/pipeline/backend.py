@@ -59,7 +59,8 @@ def _dask(scheduler: str) -> Iterator[Any]:
             f"runtime.dask_scheduler: no answer from {scheduler} ({error}): start one with "
             "`dask scheduler`, or set runtime.backend to local"
         ) from None
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what it tells comes as errors
+    for name in ("distributed", "distributed.client"):  # what they tell comes as errors too
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     with client:
         try:
             yield client
@@ -100,10 +101,13 @@ def _results(client: Any, tasks: Sequence[Task]) -> Iterator[tuple[Task, Any, st
     try:
         while not waiting.is_empty():
             for future in _next(client, waiting):
+                task = futures.pop(future)
                 try:
-                    yield futures.pop(future), future.result(), ""
+                    result = future.result()
                 except KilledWorker as error:
-                    yield futures.pop(future), None, str(error)
+                    yield task, None, str(error).splitlines()[0]
+                else:
+                    yield task, result, ""
     except (CancelledError, CommClosedError):
         raise UserError(
             f"the Dask scheduler at {client.scheduler.address} is lost: start it and its workers "
@@ -118,7 +122,7 @@ def _next(client: Any, waiting: Any) -> list[Any]:
         time.sleep(0.05)
         if time.monotonic() > asked + 1:
             asked = time.monotonic()
-            if client.scheduler_info(n_workers=-1)["workers"]:
+            if client.ncores():
                 began = asked
             elif asked > began + _PATIENCE:
                 raise UserError(

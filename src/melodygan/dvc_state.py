@@ -11,6 +11,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+_DEEPEST = 50  # nested groups; DVC writes five, and what is in params besides
+
 
 def mend(start: Path | None = None) -> None:
     """Set aside the damaged state files of the DVC repository around `start` (default: here).
@@ -68,8 +70,15 @@ def _mend_lock_file(root: Path) -> None:
 def _sound_lock_file(content: bytes) -> bool:
     import yaml
 
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    depth = 0
     try:
-        table = yaml.load(content, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        for event in yaml.parse(content, loader):  # the loader itself crashes on deep nesting
+            depth += isinstance(event, yaml.CollectionStartEvent)
+            depth -= isinstance(event, yaml.CollectionEndEvent)
+            if depth > _DEEPEST:
+                return False
+        table = yaml.load(content, loader)
         return isinstance(table["schema"], str) and all(
             isinstance(stage["cmd"], str | list)
             and isinstance(stage.get("params", {}), dict)

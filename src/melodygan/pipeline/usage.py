@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from melodygan.pipeline.files import remove
+
 LOCK = "lock"
 FINISHED = "finished"  # marks a folder of checkpoints: the stage of that run has succeeded
 
@@ -45,6 +47,9 @@ def hold(folder: Path) -> BinaryIO | None:
             lock = (folder / LOCK).open("ab")
         except FileNotFoundError:
             continue  # who held it has just removed it
+        except IsADirectoryError:
+            remove(folder / LOCK)  # not ours
+            continue
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if os.path.samestat(os.fstat(lock.fileno()), (folder / LOCK).stat()):

@@ -54,8 +54,9 @@ class Checkpoints:
 
     def save(self, step: int, state: dict[str, Any]) -> None:
         """Write the checkpoint of `step`, then drop all but the newest two."""
-        (self.folder / FINISHED).unlink(missing_ok=True)  # it goes on, to more steps
+        remove(self.folder / FINISHED)  # it goes on, to more steps
         temporary = self.folder / "writing.tmp"
+        remove(temporary)
         with temporary.open("wb") as file:
             torch.save(state, file)
         with zipfile.ZipFile(temporary, "a") as archive:

@@ -1,6 +1,7 @@
 """Per-track work is done once per (content, parameters, code), whatever happens in between."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -139,6 +140,33 @@ def test_a_kill_keeps_what_is_done(runner: Runner) -> None:
         folder.rename(runner.root / folder.name)  # a cold cache
     assert runner.run() == ["a", "b", "c"]
     assert (runner.root / "out").read_bytes() == killed
+
+
+DAMAGE = {
+    "flipped": lambda path: path.write_bytes(
+        path.read_bytes()[:-9] + b"X" + path.read_bytes()[-8:]
+    ),
+    "cut": lambda path: path.write_bytes(path.read_bytes()[:3000]),
+    "empty": lambda path: path.write_bytes(b""),
+    "removed": lambda path: path.unlink(),
+    "a folder": lambda path: (path.unlink(), path.mkdir()),
+    "without its checksums": lambda path: (path.parent / "checksums.json").unlink(),
+    "with other checksums": lambda path: (path.parent / "checksums.json").write_text("[1]"),
+    "a file in its place": lambda path: (shutil.rmtree(path.parent), path.parent.touch()),
+}
+
+
+@pytest.mark.parametrize("how", DAMAGE)
+def test_a_damaged_result_is_made_again(runner: Runner, how: str) -> None:
+    assert runner.run(TRACKS[:2]) == ["a", "b"]
+    whole = (runner.root / "out").read_bytes()
+    DAMAGE[how](next((runner.root / ".cache/tracks/toy").glob("*/result.npy")))
+    result = runner.start(TRACKS[:2])
+    assert result.returncode == 0, result.stderr
+    assert "toy: 1 result in" in result.stdout and "damaged: made again" in result.stdout
+    assert len(runner.calls()) == 1
+    assert (runner.root / "out").read_bytes() == whole
+    assert runner.run(TRACKS[:2]) == []
 
 
 @pytest.mark.parametrize(

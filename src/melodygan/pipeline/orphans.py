@@ -13,8 +13,7 @@ import sys
 import threading
 import time
 from pathlib import Path
-
-import psutil
+from typing import Any
 
 from melodygan.pipeline.errors import UserError
 from melodygan.pipeline.process import die_with_parent
@@ -31,6 +30,8 @@ def end_with_dvc(outs: list[str]) -> None:
     die_with_parent()
     if "DVC_STAGE" not in os.environ:
         return
+    import psutil
+
     ancestors = psutil.Process().parents()
     pids = [process.pid for process in ancestors]
     starter = _writer(outs)
@@ -56,14 +57,16 @@ def _writer(outs: list[str]) -> int | None:
     return None
 
 
-def _looks_like_dvc(process: psutil.Process) -> bool:
+def _looks_like_dvc(process: Any) -> bool:
+    import psutil
+
     try:
         return any(Path(word).name in ("dvc", "melodygan") for word in process.cmdline()[:4])
     except psutil.Error:
         return False
 
 
-def _watch(processes: list[psutil.Process]) -> None:
+def _watch(processes: list[Any]) -> None:
     """Wait for the first of the processes to end, then end this one."""
     if sys.platform == "linux":
         poll = select.poll()

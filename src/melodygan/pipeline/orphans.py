@@ -33,6 +33,8 @@ def end_with_dvc(outs: list[str]) -> None:
     import psutil
 
     ancestors = psutil.Process().parents()
+    if not ancestors:
+        return  # the first process of a container, which nothing outlives
     pids = [process.pid for process in ancestors]
     starter = _writer(outs)
     if starter is None:  # no such note: what looks like DVC, else the parent alone

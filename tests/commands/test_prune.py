@@ -97,6 +97,16 @@ def test_a_checkpoint_goes_unless_it_is_young_or_a_process_trains_into_it() -> N
     assert [folder.exists() for folder in (old, young, held)] == [False, True, True]
 
 
+def test_a_finished_run_goes_however_young_unless_a_process_works_in_it() -> None:
+    done, held = (make(f".cache/checkpoints/vqvae/{name}", 0) for name in ("done", "held"))
+    for folder in (done, held):
+        (folder / "finished").touch()
+    with (held / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert prune(HUGE, FOREVER) == 100
+    assert (done.exists(), held.exists()) == (False, True)
+
+
 def test_leaked_experiments_go_but_not_those_at_work() -> None:
     leaked = make(".dvc/tmp/exps/standalone/tmpdead", 2 * DAY)
     queued = make(".dvc/tmp/exps/tmpqueued", 2 * DAY)

@@ -14,6 +14,8 @@ import pytest
 Project = Any  # the fixture's class, in conftest.py
 
 WORK = """
+import os
+import signal
 import time
 from pathlib import Path
 
@@ -23,6 +25,9 @@ import numpy as np
 def work(folder, track, seconds):
     Path(f"started-{track}").touch()
     time.sleep(seconds)
+    if Path("poison").exists() and Path("poison").read_text() == track:
+        os.kill(os.getppid(), signal.SIGKILL)
+        time.sleep(60)
     rng = np.random.default_rng(int(track))
     product = rng.standard_normal((300, 200)) @ rng.standard_normal((200, 300))
     np.save(folder / "result.npy", product)
@@ -33,7 +38,11 @@ from melodygan.pipeline.tracks import Job, map_tracks
 from band.work import work
 seconds = float(Path("seconds").read_text())
 jobs = [Job(str(n), str(n), (str(n), seconds)) for n in range(8)]
-folders = map_tracks(stage, jobs, work, {})
+
+def reject(folder, reason):
+    (folder / "result.npy").write_text("rejected")
+
+folders = map_tracks(stage, jobs, work, {}, reject)
 results = [folders[job.track] / "result.npy" for job in jobs]
 Path("out").write_bytes(b"".join(result.read_bytes() for result in results))
 """
@@ -57,7 +66,7 @@ def use_dask(project: Project, address: str) -> None:
 class Cluster:
     """A scheduler and two workers, started the way a user does, in a folder of their own."""
 
-    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
+    def __init__(self, folder: Path, environment: dict[str, str], *options: str) -> None:
         self.folder, self.environment = folder, environment
         folder.mkdir()
         file = folder / "scheduler.json"
@@ -67,7 +76,7 @@ class Cluster:
         ]
         wait_for(lambda: file.exists() and file.read_text().endswith("}"), "the scheduler")
         self.address = json.loads(file.read_text())["address"]
-        one = ["--host", "127.0.0.1", "--nthreads", "1", "--no-nanny", "--no-dashboard"]
+        one = ["--host", "127.0.0.1", "--nthreads", "1", "--no-dashboard", *options]
         self.processes += [self._start("worker", self.address, *one) for _ in range(2)]
 
     def _start(self, *arguments: str) -> "subprocess.Popen[bytes]":
@@ -82,13 +91,13 @@ class Cluster:
 
     def close(self) -> None:
         for process in self.processes:
-            process.kill()
+            process.kill()  # a nanny's worker notices, and ends
             process.wait()
 
 
 @pytest.fixture
 def cluster(project: Project, tmp_path: Path) -> Iterator[Cluster]:
-    made = Cluster(tmp_path / "cluster", project.environment)
+    made = Cluster(tmp_path / "cluster", project.environment, "--no-nanny")
     yield made
     made.close()
 
@@ -118,6 +127,40 @@ def test_a_worker_that_dies_in_mid_run_changes_no_byte(toy: Project, cluster: Cl
     assert hashlib.sha256((toy.root / "out").read_bytes()).hexdigest() == here
     left = [path.name for path in (toy.root / ".cache/tracks/toy").iterdir()]
     assert len([name for name in left if not name.endswith(".tmp")]) == 8
+
+
+def test_a_track_that_kills_its_worker_each_time_is_rejected_and_the_others_are_done(
+    toy: Project, tmp_path: Path
+) -> None:
+    cluster = Cluster(tmp_path / "cluster", toy.environment)  # nannies start new workers
+    try:
+        use_dask(toy, cluster.address)
+        toy.write("poison", "3")
+        result = toy.python("stages/toy.py")
+    finally:
+        cluster.close()
+    assert result.returncode == 0, result.stderr
+    assert "toy: track 3 took its Dask worker along" in result.stdout
+    assert "Traceback" not in result.stdout + result.stderr
+    assert (toy.root / "out").read_bytes().count(b"rejected") == 1
+    left = [path.name for path in (toy.root / ".cache/tracks/toy").iterdir()]
+    assert len([name for name in left if "." not in name]) == 7
+
+
+@pytest.mark.parametrize("lost", ["workers", "scheduler"])
+def test_a_cluster_that_is_lost_in_mid_run_is_one_line(
+    toy: Project, cluster: Cluster, lost: str
+) -> None:
+    use_dask(toy, cluster.address)
+    toy.write("seconds", "0.5")
+    stage = toy.start("stages/toy.py")
+    wait_for(lambda: len(list(toy.root.glob("started-*"))) >= 3, "the third track")
+    for process in cluster.processes[1:] if lost == "workers" else cluster.processes[:1]:
+        process.kill()
+    _, errors = stage.communicate(timeout=120)
+    assert stage.returncode == 1
+    assert "has no workers" in errors if lost == "workers" else "is lost" in errors
+    assert len(errors.strip().splitlines()) == 1
 
 
 def test_a_cluster_that_does_not_answer_is_one_line(toy: Project) -> None:

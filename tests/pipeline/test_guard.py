@@ -1,6 +1,8 @@
 """The guard, by real `dvc repro`: what a stage declares is what ran, or nothing is recorded."""
 
 import json
+import os
+import py_compile
 import signal
 import sys
 import time
@@ -68,6 +70,42 @@ def test_what_is_edited_during_the_run_is_not_recorded_as_what_ran(
     assert result.returncode == 1
     assert f"toy: stage toy: {what} changed while the stage ran" in result.stderr
     assert len(result.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("how", ["replaced", "written to", "removed", "added to"])
+def test_a_folder_of_data_that_changes_during_the_run_is_not_recorded(
+    project: Project, how: str
+) -> None:
+    dvc_yaml = (project.root / "dvc.yaml").read_text()
+    project.write("dvc.yaml", dvc_yaml.replace("in.txt,", "data/clean,"))
+    project.write("data/clean/audio", "old")
+    edits = {
+        "replaced": "Path('new').write_text('old'); Path('new').replace('data/clean/audio')",
+        "written to": "Path('data/clean/audio').write_text('newer')",
+        "removed": "Path('data/clean/audio').unlink()",
+        "added to": "Path('data/clean/more').touch()",
+    }
+    project.main(edits[how] + "\nPath('out').write_text('made from the old data')")
+    result = project.python("stages/toy.py")
+    assert result.returncode == 1
+    assert "toy: stage toy: data/clean changed while the stage ran" in result.stderr
+    project.main("Path('data/clean').stat()\nPath('out').write_text('1')")
+    assert project.python("stages/toy.py").returncode == 0
+
+
+def test_code_of_equal_size_and_time_runs_and_not_its_old_bytecode(project: Project) -> None:
+    """As rsync -t, tar and docker COPY leave it, also where nothing may write bytecode."""
+    project.main("from band.work import ANSWER\nPath('out').write_text(str(ANSWER))")
+    file = project.root / "src/band/work.py"
+    for answer, wishes in ((1, {}), (2, {}), (3, {"PYTHONDONTWRITEBYTECODE": "1"})):
+        project.write("src/band/work.py", f"ANSWER = {answer}\n")
+        os.utime(file, (1e9, 1e9))
+        project.environment.pop("PYTHONDONTWRITEBYTECODE", None)
+        project.environment.update(wishes)
+        result = project.python("stages/toy.py")
+        assert result.returncode == 0, result.stderr
+        assert (project.root / "out").read_text() == str(answer)
+        py_compile.compile(str(file))  # by time, as any other process of Python does
 
 
 def test_dvc_records_nothing_of_a_run_during_which_its_parameters_changed(project: Project) -> None:

@@ -35,6 +35,17 @@ def test_a_fingerprint_changes_with_all_that_a_result_depends_on(
     assert Stage("toy").fingerprint({"a": 2 if change == "params" else 1}) != before
 
 
+def test_a_fingerprint_ignores_how_code_is_written_and_sees_every_byte_of_data_beside_it(
+    here: Project,
+) -> None:
+    here.write("src/band/table.txt", "one\n")
+    before = Stage("toy").fingerprint({})
+    here.write("src/band/work.py", "# a comment\nA = (1)\n")
+    assert Stage("toy").fingerprint({}) == before
+    here.write("src/band/table.txt", "# one\n")
+    assert Stage("toy").fingerprint({}) != before
+
+
 def test_a_fingerprint_ignores_what_is_not_declared(here: Project) -> None:
     before = Stage("toy").fingerprint({})
     here.write("src/other/work.py", "A = 2\n")
@@ -42,15 +53,21 @@ def test_a_fingerprint_ignores_what_is_not_declared(here: Project) -> None:
     assert Stage("toy").fingerprint({}) == before
 
 
-def test_under_dvc_the_hashes_of_inputs_come_from_the_lock(
+def test_inputs_count_as_they_lie_there_whatever_dvc_lock_says(
     here: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    dvc_yaml = (here.root / "dvc.yaml").read_text()
+    here.write("dvc.yaml", dvc_yaml.replace("in.txt,", "data/features,"))
+    here.write("data/features/index", "one")
     monkeypatch.setenv("DVC_STAGE", "toy")
-    lock = "stages: {before: {outs: [{path: in.txt, hash: md5, md5: %s}]}}"
-    here.write("dvc.lock", lock % "aa")
+    here.write("dvc.lock", "stages: {before: {outs: [{path: data/features, md5: aa.dir}]}}")
     before = Stage("toy").fingerprint({})
-    here.write("dvc.lock", lock % "bb")
+    here.write("data/features/index", "two")
     assert Stage("toy").fingerprint({}) != before
+    here.write("data/features/index", "one")
+    for lock in ("", "stages: {before: {outs: [{path: data/features, md5: bb.dir}]}}"):
+        here.write("dvc.lock", lock)
+        assert Stage("toy").fingerprint({}) == before
 
 
 def test_an_unknown_stage_is_told_the_known_ones(here: Project) -> None:

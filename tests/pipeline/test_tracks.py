@@ -1,6 +1,7 @@
 """Per-track work is done once per (content, parameters, code), whatever happens in between."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -107,10 +108,20 @@ def test_changed_code_does_the_work_again_and_the_old_code_finds_its_results(
     runner: Runner,
 ) -> None:
     runner.run(TRACKS[:1])
-    runner.project.write("src/band/work.py", WORK + "\n# a comment\n")
+    runner.project.write("src/band/work.py", WORK + "\nVALUE = 1\n")
     assert runner.run(TRACKS[:1]) == ["a"]
     runner.project.write("src/band/work.py", WORK)
     assert runner.run(TRACKS[:1]) == []
+
+
+def test_a_comment_a_docstring_and_other_line_breaks_cost_no_work(runner: Runner) -> None:
+    runner.run()
+    edited = WORK.replace("'''A result", "'''Another result").replace("(700, 300)", "(\n700,300)")
+    assert edited != WORK
+    runner.project.write("src/band/work.py", "# a comment\n" + edited)
+    assert runner.run() == []
+    runner.project.write("src/band/work.py", edited.replace("700", "701"))
+    assert runner.run() == ["a", "b", "c"]
 
 
 def test_a_renamed_track_and_a_copy_of_a_track_cost_no_work(runner: Runner) -> None:
@@ -129,6 +140,33 @@ def test_a_kill_keeps_what_is_done(runner: Runner) -> None:
         folder.rename(runner.root / folder.name)  # a cold cache
     assert runner.run() == ["a", "b", "c"]
     assert (runner.root / "out").read_bytes() == killed
+
+
+DAMAGE = {
+    "flipped": lambda path: path.write_bytes(
+        path.read_bytes()[:-9] + b"X" + path.read_bytes()[-8:]
+    ),
+    "cut": lambda path: path.write_bytes(path.read_bytes()[:3000]),
+    "empty": lambda path: path.write_bytes(b""),
+    "removed": lambda path: path.unlink(),
+    "a folder": lambda path: (path.unlink(), path.mkdir()),
+    "without its checksums": lambda path: (path.parent / "checksums.json").unlink(),
+    "with other checksums": lambda path: (path.parent / "checksums.json").write_text("[1]"),
+    "a file in its place": lambda path: (shutil.rmtree(path.parent), path.parent.touch()),
+}
+
+
+@pytest.mark.parametrize("how", DAMAGE)
+def test_a_damaged_result_is_made_again(runner: Runner, how: str) -> None:
+    assert runner.run(TRACKS[:2]) == ["a", "b"]
+    whole = (runner.root / "out").read_bytes()
+    DAMAGE[how](next((runner.root / ".cache/tracks/toy").glob("*/result.npy")))
+    result = runner.start(TRACKS[:2])
+    assert result.returncode == 0, result.stderr
+    assert "toy: 1 result in" in result.stdout and "damaged: made again" in result.stdout
+    assert len(runner.calls()) == 1
+    assert (runner.root / "out").read_bytes() == whole
+    assert runner.run(TRACKS[:2]) == []
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,11 @@
-"""Checkpoints: two are kept, one process writes, nothing in them is executed."""
+"""Checkpoints: two are kept, one process writes, only our own are read, nothing is executed."""
 
 import os
 import pickle
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -70,13 +72,101 @@ def test_loading_never_runs_code(
     checkpoints: Checkpoints, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    torch.save({"step": Hostile()}, checkpoints.folder / "step-000000001.pt")
-    with pytest.raises(pickle.UnpicklingError):
-        checkpoints.load(1000)
+    checkpoints.save(1, {"step": Hostile()})  # so that it carries the run's seal
+    assert checkpoints.load(1000) is None
     assert not Path("executed").exists()
 
 
-def test_clear_removes_the_folder(checkpoints: Checkpoints) -> None:
+def rewrite(path: Path, change: Callable[[dict[str, Any]], Any]) -> None:
+    """Load a checkpoint, change it, and save it as anybody else would."""
+    state = torch.load(path, weights_only=True)
+    with path.open("wb") as file:
+        torch.save(change(state), file)
+
+
+def other_run(path: Path) -> None:
+    with Checkpoints("toy", "another fingerprint") as other:
+        other.save(2, {"step": 2, "w": torch.ones(1)})
+        shutil.copy(other.folder / path.name, path)
+
+
+def folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+FOREIGN: dict[str, Callable[[Path], object]] = {
+    "other keys": lambda path: rewrite(path, lambda state: {"step": 2, "x": 1}),
+    "other shapes": lambda path: rewrite(path, lambda state: state | {"w": torch.ones(7)}),
+    "not a dictionary": lambda path: rewrite(path, lambda state: [state]),
+    "the same, saved by another hand": lambda path: rewrite(path, lambda state: state),
+    "a pickle": lambda path: path.write_bytes(pickle.dumps({"step": 2})),
+    "a pickle that runs code": lambda path: path.write_bytes(pickle.dumps(Hostile())),
+    "of another run": other_run,
+    "of another step": lambda path: shutil.copy(path.with_name("step-000000001.pt"), path),
+    "cut": lambda path: os.truncate(path, path.stat().st_size // 2),
+    "empty": lambda path: path.write_bytes(b""),
+    "a folder": folder,
+}
+
+
+@pytest.mark.parametrize("how", FOREIGN)
+def test_what_this_run_did_not_write_is_left_for_the_older_one_with_a_line(
+    checkpoints: Checkpoints,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    how: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for step in (1, 2):
+        checkpoints.save(step, {"step": step, "w": torch.ones(3)})
+    FOREIGN[how](checkpoints.folder / "step-000000002.pt")
+    state = checkpoints.load(1000)
+    assert state is not None and state["step"] == 1
+    said = capsys.readouterr().out
+    assert said.count("\n") == 1 and "step-000000002.pt is not usable" in said
+    checkpoints.save(2, {"step": 2})
+    assert checkpoints.load(1000) == {"step": 2}, "and it can be written anew"
+
+
+def test_files_with_other_names_are_not_checkpoints(checkpoints: Checkpoints) -> None:
+    for name in ("step-last.pt", "step-1.pt", "step-0000000099.pt", "step-000000009.pt.bak"):
+        (checkpoints.folder / name).write_bytes(b"x")
+    checkpoints.save(3, {"step": 3})
+    assert checkpoints.load(1000) == {"step": 3}
+
+
+def finished(name: str) -> Checkpoints:
+    with Checkpoints("toy", name) as run:
+        for step in (1, 2):
+            run.save(step, {"step": step})
+        run.retire()
+    return run
+
+
+def test_a_finished_run_keeps_its_last_checkpoint_and_what_it_showed(
+    checkpoints: Checkpoints,
+) -> None:
+    (checkpoints.folder / "samples").mkdir()
+    for step in (1, 2):
+        checkpoints.save(step, {"step": step})
+    checkpoints.retire()
+    assert checkpoints.load(1000) == {"step": 2}
+    names = sorted(path.name for path in checkpoints.folder.iterdir())
+    assert names == ["finished", "lock", "samples", "step-000000002.pt"]
+    checkpoints.save(3, {"step": 3})
+    assert not (checkpoints.folder / "finished").exists(), "it has been taken up again"
+
+
+def test_of_a_stages_finished_runs_the_newest_two_stay_and_of_unfinished_ones_all(
+    checkpoints: Checkpoints,
+) -> None:
     checkpoints.save(1, {"step": 1})
-    checkpoints.clear()
-    assert not checkpoints.folder.exists()
+    runs = [finished(name) for name in ("a", "b", "c")]
+    assert [run.folder.exists() for run in runs] == [False, True, True]
+    assert checkpoints.folder.exists()
+    with Checkpoints("toy", "b"):
+        finished("d")
+        finished("e")
+        assert runs[1].folder.exists(), "one that a process works in stays"

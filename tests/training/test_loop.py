@@ -122,7 +122,7 @@ def test_a_damaged_newest_checkpoint_falls_back_to_the_older_one(
     capsys.readouterr()
     assert space.result(space.train("pair")) == whole
     said = capsys.readouterr().out
-    assert f"{newest.name} is unreadable" in said
+    assert f"{newest.name} is not usable" in said
     assert f"resuming at step {int(older.stem[-9:])} of 40" in said
 
 
@@ -190,13 +190,64 @@ def test_checkpoints_stay_until_the_whole_stage_has_succeeded(workspace: Workspa
     workspace.train("line")
     assert workspace.checkpoints(), "a kill while the stage scores its model must cost no training"
     workspace.stage.succeed()
-    assert not workspace.checkpoints()
+    assert [path.name for path in workspace.checkpoints()] == ["step-000000040.pt"]
+
+
+@pytest.mark.parametrize("kind", ["line", "pair"])
+def test_a_finished_run_ends_at_once_in_the_same_bytes(
+    workspace: Workspace, kind: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As when dvc is killed before it writes dvc.lock, or runs a stage for an edited comment."""
+    whole = workspace.result(workspace.train(kind))
+    workspace.stage.succeed()
+    for step in range(40):
+        (workspace.folder / f"interrupt-{step}").touch()  # no step may run
+    for _ in range(2):
+        capsys.readouterr()
+        shutil.rmtree("metrics")
+        assert workspace.result(workspace.train(kind)) == whole
+        assert "resuming at step 40 of 40" in capsys.readouterr().out
+        workspace.stage.succeed()
+
+
+def test_a_run_that_stopped_early_ends_at_once_too(workspace: Workspace) -> None:
+    class Stops(SlideTask):
+        score = "distance"
+
+        def updates(self, batch: Batch, step: int) -> Iterator[Update]:
+            if Path("no-step-may-run").exists():
+                raise AssertionError
+            return super().updates(batch, step)
+
+        def validate(self) -> dict[str, float]:
+            return {"distance": 1.0}
+
+    first = workspace.train(Stops, patience=1)
+    whole, stopped = workspace.result(first), first.outcome
+    assert stopped.reason == "stopped early" and stopped.steps == 20
+    workspace.stage.succeed()
+    Path("no-step-may-run").touch()
+    again = workspace.train(Stops, patience=1)
+    assert (workspace.result(again), again.outcome) == (whole, stopped)
+
+
+def test_a_finished_run_goes_on_to_more_steps_as_if_it_had_never_ended(
+    make_workspace: Callable[[str], Workspace], capsys: pytest.CaptureFixture[str]
+) -> None:
+    space = make_workspace("whole")
+    whole = space.result(space.train("line", steps=57))
+    space = make_workspace("prolonged")
+    space.train("line", steps=34)
+    space.stage.succeed()
+    capsys.readouterr()
+    assert space.result(space.train("line", steps=57)) == whole
+    assert "resuming at step 34 of 57" in capsys.readouterr().out
 
 
 def test_few_checkpoints_are_written_when_seconds_say_so(workspace: Workspace) -> None:
     workspace.set("checkpoint_seconds: 0", "checkpoint_seconds: 1000")
     workspace.train("line")
-    assert not workspace.checkpoints()
+    assert [path.name for path in workspace.checkpoints()] == ["step-000000040.pt"]
 
 
 def one_line(space: Workspace, make: Any) -> str:

@@ -3,7 +3,6 @@
 Nothing that is removed here can change a result: the next run makes it again.
 """
 
-import fcntl
 import os
 import shutil
 import time
@@ -14,7 +13,7 @@ from pathlib import Path
 import psutil
 
 from melodygan.pipeline.runtime import cache_root, repository_root
-from melodygan.pipeline.usage import exclusive
+from melodygan.pipeline.usage import FINISHED, exclusive, hold
 
 DAY = 86400  # s; younger temporary folders may belong to a process that still runs
 
@@ -23,8 +22,8 @@ def prune(max_bytes: int, max_seconds: float) -> int:
     """Clear the side caches and leaked experiment folders; return the number of bytes freed.
 
     max_bytes: what the cache of per-track results may keep; the longest unused go first.
-    max_seconds: results and checkpoints unused for longer go in any case. What a running stage
-    may need stays. Prints a line for each kind of thing.
+    max_seconds: results and checkpoints unused for longer go in any case, and those of finished
+    runs always do. What a running stage may need stays. Prints a line for each kind of thing.
     """
     now = time.time()
     freed = 0
@@ -67,18 +66,14 @@ def _unused_tracks(idle: list[Path], max_bytes: int, before: float) -> list[Path
 
 
 def _remove_checkpoints(before: float) -> Iterator[int]:
-    """Remove checkpoints last written before `before` that no process holds; yield their sizes."""
+    """Remove checkpoints of finished runs, and of runs last at work before `before`; yield sizes.
+
+    Those that a process trains into stay.
+    """
     for folder in (cache_root() / "checkpoints").glob("*/*"):
-        with ExitStack() as stack:
-            lock = folder / "lock"
-            if lock.exists():
-                file = stack.enter_context(lock.open())
-                try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    continue  # a stage is training into it
-            # looked at under the lock: whoever starts training touches the lock file first
-            if max(path.stat().st_mtime for path in (folder, *folder.iterdir())) < before:
+        last = max(path.stat().st_mtime for path in (folder, *folder.iterdir()))
+        if (last < before or (folder / FINISHED).exists()) and (lock := hold(folder)):
+            with lock:
                 yield _remove(folder)
 
 

@@ -19,9 +19,9 @@ from typing import Any
 
 import yaml
 
+from melodygan.dvc_state import mend
 from melodygan.pipeline.errors import UserError
 
-_DVC = (sys.executable, "-m", "dvc", "--wait-for-lock")
 Graph = dict[str, set[str]]  # stage: the stages whose outputs it reads
 
 
@@ -33,6 +33,7 @@ def repro(stages: Sequence[str], jobs: int) -> None:
     finished first, no further ones are started.
     """
     graph = ancestors(read_graph(Path("dvc.yaml")), stages)
+    mend()
     done = _up_to_date(graph)
     print(f"{len(done)} of {len(graph)} stages are up to date", flush=True)
     running: dict[Future[int], str] = {}
@@ -108,7 +109,7 @@ def _up_to_date(graph: Graph) -> set[str]:
 
     One question for all: a `dvc` process per unchanged stage would cost a second each.
     """
-    command = [*_DVC, "status", "--json", *graph]
+    command = _dvc("status", "--json", *graph)
     told = subprocess.run(command, stdout=subprocess.PIPE, text=True)
     if told.returncode:
         raise UserError("`dvc status` failed, see above: mend what it says")
@@ -116,6 +117,12 @@ def _up_to_date(graph: Graph) -> set[str]:
     while more := {stage for stage, before in graph.items() if before & dirty} - dirty:
         dirty |= more
     return graph.keys() - dirty
+
+
+def _dvc(*arguments: str) -> list[str]:
+    """A `dvc` that is killed when this process dies, and its stage with it."""
+    child = [sys.executable, "-m", "melodygan.commands.dvc_child", str(os.getpid())]
+    return [*child, "--wait-for-lock", *arguments]
 
 
 def _ready(graph: Graph, done: set[str], running: Iterable[str]) -> list[str]:
@@ -142,7 +149,7 @@ class _Workers:
 
     def start(self, stage: str) -> Future[int]:
         """Start `dvc repro` of one stage; the future gives its exit status."""
-        command = [*_DVC, "repro", "--single-item", stage]
+        command = _dvc("repro", "--single-item", stage)
         # the stages' `python` must be this one, even if nobody activated the environment
         path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
         process = subprocess.Popen(

@@ -1,10 +1,12 @@
-"""Where per-track work runs: threads of this process, or an existing Dask cluster; by joblib.
+"""Where per-track work runs: threads of this process, by joblib, or an existing Dask cluster.
 
 Both only supervise child processes (`pipeline/child.py`), which do the work.
 """
 
+import logging
+import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import joblib
@@ -13,21 +15,25 @@ from melodygan.pipeline.child import close_all
 from melodygan.pipeline.errors import UserError
 from melodygan.pipeline.runtime import Runtime
 
-Run = Callable[[Sequence[Any]], Iterator[Any]]
+Task = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]  # as joblib.delayed makes it
+Run = Callable[[Sequence[Task]], Iterator[Any]]
+Killed = Callable[[Task, str], Any]
+_PATIENCE = 20.0  # s without any worker, after which the cluster is taken for gone
 
 
 @contextmanager
-def parallel(runtime: Runtime, tasks: int) -> Iterator[Run]:
+def parallel(runtime: Runtime, tasks: int, killed: Killed) -> Iterator[Run]:
     """Yield a function that runs joblib tasks and gives their results in any order.
 
-    tasks: how many there will be; without any nothing is started or connected.
-    Raises UserError when the Dask cluster cannot be reached.
+    tasks: how many there will be; without any nothing is started or connected. killed: makes the
+    result of a task that takes its Dask worker along whenever it is tried, from it and the reason.
+    Raises UserError when the Dask cluster cannot be reached, has no workers or is lost.
     """
     if not tasks:
         yield lambda _: iter(())
     elif runtime.backend == "dask":
-        with _dask(runtime.dask_scheduler) as run:
-            yield run
+        with _dask(runtime.dask_scheduler) as client:
+            yield lambda tasks: _on_cluster(client, tasks, killed)
     else:
         workers = min(runtime.worker_count, tasks)
         pool = joblib.Parallel(workers, backend="threading", return_as="generator_unordered")
@@ -38,8 +44,8 @@ def parallel(runtime: Runtime, tasks: int) -> Iterator[Run]:
 
 
 @contextmanager
-def _dask(scheduler: str) -> Iterator[Run]:
-    """Each task runs on some worker of the cluster; tasks of a worker that dies run elsewhere."""
+def _dask(scheduler: str) -> Iterator[Any]:
+    """A client of the cluster; children that idle on its workers are ended with it."""
     try:
         from distributed import Client
     except ImportError:
@@ -53,10 +59,74 @@ def _dask(scheduler: str) -> Iterator[Run]:
             f"runtime.dask_scheduler: no answer from {scheduler} ({error}): start one with "
             "`dask scheduler`, or set runtime.backend to local"
         ) from None
+    for name in ("distributed", "distributed.client"):  # what they tell comes as errors too
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     with client:
         try:
-            with joblib.parallel_config(backend="dask", client=client, n_jobs=-1):
-                # each task is long beside the cost of sending it, and few are lost with a worker
-                yield joblib.Parallel(batch_size=1)
+            yield client
         finally:
-            client.run(close_all)
+            with suppress(OSError, RuntimeError):  # of a cluster that is lost
+                client.run(close_all)
+
+
+def _on_cluster(client: Any, tasks: Sequence[Task], killed: Killed) -> Iterator[Any]:
+    """Each task runs on some worker; tasks of a worker that dies run elsewhere.
+
+    Dask gives up a task after some deaths of workers that had it, guilty or not: so such a task
+    is tried once more, alone.
+    """
+    suspects = []
+    for task, result, dead in _results(client, tasks):
+        if dead:
+            suspects.append(task)
+        else:
+            yield result
+    for task in suspects:
+        for _, result, dead in _results(client, [task]):
+            yield killed(task, f"took its Dask worker along ({dead})") if dead else result
+
+
+def _results(client: Any, tasks: Sequence[Task]) -> Iterator[tuple[Task, Any, str]]:
+    """Each task with its result, or with why Dask gave it up."""
+    from concurrent.futures import CancelledError
+
+    from distributed import KilledWorker, as_completed
+    from distributed.comm.core import CommClosedError
+
+    futures = {
+        client.submit(function, *arguments, **named, pure=False): (function, arguments, named)
+        for function, arguments, named in tasks
+    }
+    waiting = as_completed(futures, loop=client.loop)
+    try:
+        while not waiting.is_empty():
+            for future in _next(client, waiting):
+                task = futures.pop(future)
+                try:
+                    result = future.result()
+                except KilledWorker as error:
+                    yield task, None, str(error).splitlines()[0]
+                else:
+                    yield task, result, ""
+    except (CancelledError, CommClosedError):
+        raise UserError(
+            f"the Dask scheduler at {client.scheduler.address} is lost: start it and its workers "
+            "again and run `dvc repro`: tracks that are done stay done"
+        ) from None
+
+
+def _next(client: Any, waiting: Any) -> list[Any]:
+    """Futures that have ended; UserError when there has been no worker for some time."""
+    began = asked = time.monotonic()
+    while not (ended := waiting.next_batch(block=False)):
+        time.sleep(0.05)
+        if time.monotonic() > asked + 1:
+            asked = time.monotonic()
+            if client.ncores():
+                began = asked
+            elif asked > began + _PATIENCE:
+                raise UserError(
+                    f"the Dask scheduler at {client.scheduler.address} has no workers: start some "
+                    "with `dask worker` and run `dvc repro`: tracks that are done stay done"
+                )
+    return list(ended)

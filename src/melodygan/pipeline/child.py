@@ -21,8 +21,9 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from melodygan.pipeline.entries import publish, sound
 from melodygan.pipeline.errors import UserError, mendable
-from melodygan.pipeline.guard import hash_code, loaded_files
+from melodygan.pipeline.guard import hash_files, loaded_files
 from melodygan.pipeline.process import die_with_parent, stage_environment, use_bytecode
 
 
@@ -56,8 +57,9 @@ class Child:
         self.spec = spec
         self._pipe, theirs = multiprocessing.Pipe()
         with theirs:
+            numbers = (theirs.fileno(), os.getpid())
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "melodygan.pipeline.child", str(theirs.fileno())],
+                [sys.executable, "-m", "melodygan.pipeline.child", *map(str, numbers)],
                 cwd=spec.root,
                 env=stage_environment(Path(spec.root)),
                 pass_fds=[theirs.fileno()],
@@ -112,9 +114,9 @@ def _end(process: "subprocess.Popen[bytes]") -> str:
     return f"exit status {status}" if status >= 0 else signal.Signals(-status).name
 
 
-def main(descriptor: int) -> None:
-    """Answer a supervisor's requests until it hangs up."""
-    die_with_parent()
+def main(descriptor: int, parent: int) -> None:
+    """Answer a supervisor's requests until it hangs up. parent: the supervisor's process id."""
+    die_with_parent(parent)
     use_bytecode(Path("src"))
     with Connection(descriptor) as pipe:
         code, work = pipe.recv()
@@ -154,7 +156,7 @@ def _once(
     folder: Path, work: tuple[str, str], arguments: bytes, code: tuple[tuple[str, str], ...]
 ) -> set[str]:
     """Do the work in a temporary folder that becomes `folder` when all is well."""
-    if folder.is_dir():
+    if sound(folder):
         return loaded_files()  # an experiment beside this one, or a lost Dask worker, was faster
     _require_code(code)
     function = getattr(sys.modules[work[0]], work[1])
@@ -171,11 +173,7 @@ def _once(
                 "deps in dvc.yaml (if it is there, import it by a plain import statement)"
             )
         _require_code(code)
-        try:
-            temporary.rename(folder)
-        except OSError:
-            if not folder.is_dir():
-                raise
+        publish(temporary, folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return loaded
@@ -186,7 +184,7 @@ def _temporary(folder: Path, pid: int) -> Path:
 
 
 def _require_code(code: tuple[tuple[str, str], ...]) -> None:
-    now = hash_code([Path(file) for file, _ in code])
+    now = hash_files([Path(file) for file, _ in code])
     if changed := sorted(file for file, sha256 in code if now.get(file) != sha256):
         raise UserError(f"{', '.join(changed)} changed while the stage ran: run `dvc repro` again")
 
@@ -234,4 +232,4 @@ def close_all() -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(int(sys.argv[1]), int(sys.argv[2]))

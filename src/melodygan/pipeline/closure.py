@@ -4,9 +4,9 @@ Read from the import statements, also those inside functions, without importing 
 only runs when it is imported some other way is found at run time: see `pipeline/child.py`.
 """
 
-import ast
-from collections.abc import Iterator
 from pathlib import Path
+
+from melodygan.pipeline.syntax import imports
 
 SOURCE = Path("src")
 
@@ -23,7 +23,7 @@ def closure(module: str) -> set[str]:
         found[name] = path
         # importing a.b.c runs a/__init__.py and a/b/__init__.py too
         pending += [name.rpartition(".")[0]] if "." in name else []
-        pending += _imports(path)
+        pending += imports(path)
     return {path.as_posix() for path in found.values()}
 
 
@@ -31,12 +31,3 @@ def _file(module: str) -> Path | None:
     """The source file of a module name; None for other people's modules and for plain names."""
     base = SOURCE.joinpath(*module.split("."))
     return next((p for p in (base.with_suffix(".py"), base / "__init__.py") if p.is_file()), None)
-
-
-def _imports(path: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(path.read_bytes(), str(path))):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)

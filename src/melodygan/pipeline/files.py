@@ -11,6 +11,8 @@ from typing import Any
 
 from melodygan.pipeline.errors import UserError
 
+_BLOCK = 1 << 20  # bytes
+
 
 @contextmanager
 def atomic_dir(target: Path) -> Iterator[Path]:
@@ -29,6 +31,14 @@ def atomic_dir(target: Path) -> Iterator[Path]:
     if target.exists():
         shutil.rmtree(target)
     temporary.rename(target)
+
+
+def remove(path: Path) -> None:
+    """Remove a file, a link or a whole folder; nothing where there is none."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def write_atomic(path: Path, data: bytes) -> None:
@@ -58,12 +68,8 @@ def write_json(path: Path, value: Any) -> None:
 
 def read_json(path: Path) -> Any:
     """Read one JSON file. Raises UserError naming the file when it is missing or broken."""
-    try:
-        return json.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{path} is missing: run `dvc repro` to make it") from None
-    except ValueError as error:  # not JSON, or not even UTF-8
-        raise UserError(f"{path} is not JSON ({error}): delete it and run `dvc repro`") from None
+    with _one_line(path):
+        return json.loads(path.read_text("utf-8"), parse_constant=_refuse)
 
 
 def write_rows(path: Path, rows: Iterable[dict[str, Any]]) -> None:
@@ -76,19 +82,40 @@ def write_rows(path: Path, rows: Iterable[dict[str, Any]]) -> None:
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
-    """Read an index table written by `write_rows`."""
+    """Read an index table written by `write_rows`. Raises UserError as `read_json` does."""
+    with _one_line(path):
+        lines = path.read_text("utf-8").split("\n")
+        rows = [json.loads(line, parse_constant=_refuse) for line in lines if line]
+        if not all(isinstance(row, dict) for row in rows):
+            raise ValueError("a line is no object")
+        return rows
+
+
+@contextmanager
+def _one_line(path: Path) -> Iterator[None]:
     try:
-        return [json.loads(line) for line in path.read_text("utf-8").split("\n") if line]
+        yield
     except FileNotFoundError:
         raise UserError(f"{path} is missing: run `dvc repro` to make it") from None
-    except ValueError as error:
+    except (IsADirectoryError, NotADirectoryError):
+        raise UserError(f"{path} is no file: delete it and run `dvc repro`") from None
+    except RecursionError:
+        raise UserError(f"{path} is nested too deeply: delete it and run `dvc repro`") from None
+    except ValueError as error:  # not JSON, or not even UTF-8
         raise UserError(f"{path} is not JSON ({error}): delete it and run `dvc repro`") from None
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no number")
 
 
 def sha256_file(path: Path) -> str:
     """Hex SHA-256 of a file's bytes, read in blocks."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    with path.open("rb", buffering=0) as file:
+        sha256 = hashlib.sha256(file.read(_BLOCK))  # small files, of which there are many, at once
+        while block := file.read(_BLOCK):
+            sha256.update(block)
+        return sha256.hexdigest()
 
 
 def digest(value: Any) -> str:

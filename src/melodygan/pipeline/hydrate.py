@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from melodygan.pipeline.entries import publish
 from melodygan.pipeline.errors import UserError
 from melodygan.pipeline.files import read_rows, write_rows
 
@@ -43,7 +44,7 @@ def hydrate(stage: str, missing: Mapping[str, Path], output: Path, restore: Rest
                 part.mkdir()
                 # equal tracks share a folder, and the output may have only one of them
                 if not folder.exists() and restore(track, data, part):
-                    part.rename(folder)
+                    publish(part, folder)
                 else:
                     shutil.rmtree(part)
 

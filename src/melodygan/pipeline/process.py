@@ -8,6 +8,8 @@ from importlib.machinery import SOURCE_SUFFIXES, FileFinder, SourceFileLoader
 from pathlib import Path
 from typing import NoReturn
 
+from melodygan.pipeline.bytecode import require_checked
+
 MARK = "MELODYGAN_STAGE_PROCESS"
 
 
@@ -43,6 +45,7 @@ def enter_checkout() -> None:
     """
     root = Path.cwd()
     if os.environ.get(MARK) != str((root / "src").resolve()):
+        require_checked(root / "src")
         os.execve(sys.executable, [sys.executable, *sys.argv], stage_environment(root))
     use_bytecode(root / "src")
 
@@ -76,8 +79,31 @@ def use_bytecode(source: Path) -> None:
         del sys.path_importer_cache[path]  # found before, by the usual hook
 
 
-def die_with_parent() -> None:
-    """On Linux, ask the kernel to kill this process when its parent dies: no orphan works on."""
+def end_on_interrupt() -> None:
+    """In a stage's process, end at Ctrl-C with one line, whatever is running; elsewhere nothing.
+
+    By default Python waits for threads that wait for tracks. Its worker processes end with it
+    (`die_with_parent`), and what is half-written has a temporary name, as after any kill.
+    """
+    name = os.environ.get("DVC_STAGE")
+    if not name:
+        return
+
+    def end(*_: object) -> None:
+        os.write(2, f"\n{name}: interrupted: run `dvc repro` to go on\n".encode())
+        os._exit(130)  # as a shell reports an interrupt
+
+    signal.signal(signal.SIGINT, end)
+
+
+def die_with_parent(parent: int | None = None) -> None:
+    """On Linux, ask the kernel to kill this process when its parent dies: no orphan works on.
+
+    parent: its process id, where it is known. If that one has died before the kernel was asked,
+    this process ends at once.
+    """
     if sys.platform == "linux":
         pr_set_pdeathsig = 1
         ctypes.CDLL(None, use_errno=True).prctl(pr_set_pdeathsig, signal.SIGKILL)
+    if parent is not None and os.getppid() != parent:
+        os.kill(os.getpid(), signal.SIGKILL)

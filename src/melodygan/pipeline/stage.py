@@ -2,16 +2,15 @@
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
-import yaml
-
 from melodygan.pipeline.errors import UserError, mendable
 from melodygan.pipeline.files import digest
-from melodygan.pipeline.guard import CODE_FOLDERS, Guard, file_digest_of_inputs, stage_table
-from melodygan.pipeline.process import die_with_parent, enter_checkout
+from melodygan.pipeline.guard import Guard, hash_files, out_paths
+from melodygan.pipeline.orphans import end_with_dvc
+from melodygan.pipeline.process import enter_checkout
 
 
 class Stage:
@@ -35,20 +34,13 @@ class Stage:
     def fingerprint(self, params: Any) -> str:
         """Digest of everything a result may depend on: parameters, input data, and code.
 
-        params: a JSON-able value. The hashes of inputs made by other stages come from dvc.lock,
-        which DVC brings up to date before it starts a stage; without DVC the files are read.
+        params: a JSON-able value. All input files are read (some 1.5 GB/s): dvc.lock says what a
+        stage made last, not what lies there now.
         """
-        return digest({"params": params, "inputs": self._inputs(), "code": self.guard.code})
-
-    def _inputs(self) -> Mapping[str, str]:
-        deps = stage_table(self.name).get("deps", [])
-        data = [dep for dep in deps if Path(dep).parts[0] not in CODE_FOLDERS]
-        lock = Path("dvc.lock")
-        known: dict[str, str] = {}
-        if "DVC_STAGE" in os.environ and lock.exists():
-            for entry in yaml.safe_load(lock.read_text("utf-8"))["stages"].values():
-                known.update({out["path"]: out["md5"] for out in entry.get("outs", [])})
-        return {d: known.get(d) or file_digest_of_inputs([Path(d)]) for d in data}
+        inputs = {
+            file: sha256 for path in self.guard.data for file, sha256 in hash_files([path]).items()
+        }
+        return digest({"params": params, "inputs": inputs, "code": self.guard.code})
 
 
 def run(main: Callable[[Stage], None]) -> NoReturn:
@@ -59,7 +51,7 @@ def run(main: Callable[[Stage], None]) -> NoReturn:
     name = os.environ.get("DVC_STAGE") or Path(sys.argv[0]).stem
     try:
         enter_checkout()
-        die_with_parent()
+        end_with_dvc(out_paths(name))
         stage = Stage(name)
         main(stage)
         stage.succeed()

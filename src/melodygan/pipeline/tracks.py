@@ -17,14 +17,17 @@ from typing import Any
 import joblib
 from tqdm import tqdm
 
-from melodygan.pipeline.backend import parallel
+from melodygan.pipeline.backend import Task, parallel
 from melodygan.pipeline.child import Late, Lost, Spec, call
 from melodygan.pipeline.closure import closure
+from melodygan.pipeline.entries import drop, sound
 from melodygan.pipeline.errors import UserError
 from melodygan.pipeline.files import digest
 from melodygan.pipeline.hydrate import Restore, hydrate, write_keys
+from melodygan.pipeline.packing import side_by_side
 from melodygan.pipeline.runtime import Runtime, cache_root
 from melodygan.pipeline.stage import Stage
+from melodygan.pipeline.syntax import meaning
 from melodygan.pipeline.usage import shared
 
 Work = Callable[..., None]
@@ -66,10 +69,11 @@ def map_tracks(
     root.mkdir(parents=True, exist_ok=True)
     stage.when_done(shared(root).close)
     code = _code_of(stage, work)
-    common = digest({"params": params, "code": code})
+    common = digest({"params": params, "code": meaning(code)})
     folders = {job.track: root / digest([common, job.content]) for job in jobs}
     # by folder: tracks with one content are done once
-    missing = {folders[job.track]: job for job in jobs if not folders[job.track].exists()}
+    jobs_by_folder = {folders[job.track]: job for job in jobs}
+    missing = {folder: jobs_by_folder[folder] for folder in _unusable(stage, list(jobs_by_folder))}
     if restore and 2 * len(missing) > len(jobs):  # a new machine: a few are made again sooner
         wanted = {track: folder for track, folder in folders.items() if folder in missing}
         hydrate(stage.name, wanted, *restore)
@@ -84,7 +88,7 @@ def map_tracks(
         for folder, job in missing.items()
     ]
     failed: dict[Path, Path] = {}
-    with parallel(runtime, len(tasks)) as run:
+    with parallel(runtime, len(tasks), _killed) as run:
         for place, track, answer in _progress(stage.name, run(tasks), len(tasks), len(jobs)):
             if isinstance(answer, Lost):
                 failed[Path(place)] = _failed(Path(place), track, answer, stage, reject)
@@ -93,6 +97,19 @@ def map_tracks(
     if restore:
         write_keys(stage.name, {t: folder for t, folder in folders.items() if folder not in failed})
     return {track: failed.get(folder, folder) for track, folder in folders.items()}
+
+
+def _unusable(stage: Stage, folders: list[Path]) -> list[Path]:
+    """Those of the cache's places at which there is no sound entry; what is there goes."""
+    checked = side_by_side(sound, [(folder,) for folder in folders])
+    unusable = [folder for folder, good in zip(folders, checked, strict=True) if not good]
+    damaged = [folder for folder in unusable if os.path.lexists(folder)]
+    for folder in damaged:
+        drop(folder)
+    if damaged:
+        count = f"{len(damaged)} result{'s' * (len(damaged) > 1)}"
+        print(f"{stage.name}: {count} in {folders[0].parent} damaged: made again", flush=True)
+    return unusable
 
 
 def _code_of(stage: Stage, work: Work) -> dict[str, str]:
@@ -112,6 +129,12 @@ def _code_of(stage: Stage, work: Work) -> dict[str, str]:
 def _do(spec: Spec, folder: str, track: str, arguments: bytes) -> tuple[str, str, set[str] | Lost]:
     """Runs in a thread of the stage or in a Dask worker."""
     return folder, track, call(spec, folder, arguments)
+
+
+def _killed(task: Task, reason: str) -> tuple[str, str, Lost]:
+    """The answer for a task of `_do` that ended with the process that supervised it."""
+    _, folder, track, _ = task[1]
+    return folder, track, Lost(reason)
 
 
 def _failed(

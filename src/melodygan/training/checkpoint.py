@@ -1,6 +1,12 @@
-"""Checkpoints in the side cache: atomic, the last two kept, one writer, gone after success."""
+"""Checkpoints in the side cache: whole or not at all, one writer, and the last of a finished run.
 
-import fcntl
+A checkpoint carries a seal: the digest of its contents' checksums and of the run's fingerprint. So
+a file that was damaged, changed, or made by another run is told from our own before it is used.
+"""
+
+import hashlib
+import os
+import pickle
 import shutil
 import zipfile
 from pathlib import Path
@@ -9,8 +15,13 @@ from typing import Any, Self
 import torch
 
 from melodygan.pipeline.errors import UserError
+from melodygan.pipeline.files import remove
 from melodygan.pipeline.runtime import cache_root
+from melodygan.pipeline.usage import FINISHED, LOCK, hold
 from melodygan.training.processes import Processes
+
+_KEPT = 2  # finished runs of a stage; docs/adr/0010-finished-runs-are-kept.md
+_SEAL = "archive/melodygan"  # all that torch reads lies in `archive/`
 
 
 class Checkpoints:
@@ -28,14 +39,13 @@ class Checkpoints:
     def __enter__(self) -> Self:
         if not self.processes.first:
             return self  # the first process holds the lock for all
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self._lock = (self.folder / "lock").open("w")
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        lock = hold(self.folder)
+        if lock is None:
             raise UserError(
                 f"another process is training into {self.folder}: wait for it, or stop it"
-            ) from None
+            )
+        self._lock = lock
+        os.utime(self.folder / LOCK)  # `melodygan prune` asks for the last use
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -44,15 +54,21 @@ class Checkpoints:
 
     def save(self, step: int, state: dict[str, Any]) -> None:
         """Write the checkpoint of `step`, then drop all but the newest two."""
+        remove(self.folder / FINISHED)  # it goes on, to more steps
         temporary = self.folder / "writing.tmp"
+        remove(temporary)
         with temporary.open("wb") as file:
             torch.save(state, file)
+        with zipfile.ZipFile(temporary, "a") as archive:
+            archive.writestr(zipfile.ZipInfo(_SEAL), self._seal(archive))
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())  # else a power cut may leave the name without the bytes
         temporary.replace(self.folder / f"step-{step:09d}.pt")
         for old in self._files()[:-2]:
-            old.unlink()
+            remove(old)
 
     def load(self, steps: int) -> dict[str, Any] | None:
-        """The newest readable checkpoint of at most `steps` steps, on the CPU, or None.
+        """The newest sound checkpoint of at most `steps` steps, on the CPU, or None.
 
         Loading never runs pickled code. In a data-parallel run all processes read the one that
         the first of them found good, so they need a common file system.
@@ -66,21 +82,61 @@ class Checkpoints:
 
     def _newest(self, steps: int) -> dict[str, Any] | None:
         for path in reversed(self._files()):
-            if int(path.stem.removeprefix("step-")) > steps:
+            if _step(path) > steps:
                 continue  # of a run that was to be longer
             try:
-                with zipfile.ZipFile(path) as archive:  # torch itself does not look at checksums
-                    if broken := archive.testzip():
-                        raise zipfile.BadZipFile(f"wrong checksum of {broken}")
-                return torch.load(path, map_location="cpu", weights_only=True)
-            except (zipfile.BadZipFile, RuntimeError, OSError, EOFError, ValueError) as error:
-                print(f"checkpoint {path.name} is unreadable ({error}): trying an older one")
-                path.unlink()  # else it would count as one of the newest two
+                return self._read(path)
+            except (
+                zipfile.BadZipFile, RuntimeError, OSError, EOFError, ValueError, KeyError,
+                NotImplementedError, pickle.UnpicklingError,
+            ) as error:  # fmt: skip
+                reason = str(error).strip().splitlines() or [type(error).__name__]
+                print(
+                    f"checkpoint {path.name} is not usable ({reason[0]}): trying an older one, "
+                    "else starting afresh"
+                )
+                remove(path)  # else it would count as one of the newest two
         return None
 
-    def clear(self) -> None:
-        """Remove the folder once the stage's results are safe."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+    def _read(self, path: Path) -> dict[str, Any]:
+        with zipfile.ZipFile(path) as archive:  # torch itself does not look at checksums
+            if broken := archive.testzip():
+                raise zipfile.BadZipFile(f"wrong checksum of {broken}")
+            if _SEAL not in archive.namelist() or archive.read(_SEAL) != self._seal(archive):
+                raise ValueError("changed after this run wrote it, or of another run")
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        if state.get("step") != _step(path):
+            raise ValueError(f"of step {state.get('step')}, whatever its name says")
+        return state
+
+    def _seal(self, archive: zipfile.ZipFile) -> bytes:
+        """Digest of whose run it is and of the parts' names, sizes and checksums."""
+        parts = [
+            (part.filename, part.file_size, part.CRC)
+            for part in archive.infolist()
+            if part.filename != _SEAL
+        ]
+        return hashlib.sha256(repr((self.folder.name, parts)).encode()).hexdigest().encode()
+
+    def retire(self) -> None:
+        """Keep of a run whose results are written what lets it end at once when it is run again.
+
+        DVC runs it again when it was killed before it wrote dvc.lock, and for an edited comment.
+        The newest finished runs of the stage stay, older ones go; unfinished ones are not touched.
+        """
+        for old in self._files()[:-1]:
+            remove(old)
+        (self.folder / FINISHED).touch()
+        marks = self.folder.parent.glob(f"*/{FINISHED}")
+        for mark in sorted(marks, key=lambda mark: mark.stat().st_mtime_ns, reverse=True)[_KEPT:]:
+            if lock := hold(mark.parent):
+                with lock:
+                    shutil.rmtree(mark.parent)
 
     def _files(self) -> list[Path]:
-        return sorted(self.folder.glob("step-*.pt"))
+        """Checkpoints by step; what has another kind of name is not ours."""
+        return sorted(self.folder.glob(f"step-{'[0-9]' * 9}.pt"))
+
+
+def _step(path: Path) -> int:
+    return int(path.stem.removeprefix("step-"))

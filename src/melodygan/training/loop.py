@@ -78,7 +78,7 @@ def train(
                 run.step(batch)
         run.finish()
         processes.leave()
-    stage.when_done(checkpoints.clear)  # a kill between here and the last output costs little
+    stage.when_done(checkpoints.retire)
     return task
 
 
@@ -156,6 +156,7 @@ class _Run:
     def finish(self) -> None:
         """What is left to log and to score; the best weights; how it went."""
         state = self.state
+        self._save()  # run again, a finished run goes on from here, also to more steps
         if state.pending:
             self._log()
         if state.validated != state.step:

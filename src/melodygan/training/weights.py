@@ -1,16 +1,23 @@
 """Model folders: weights.safetensors + config.json. Loading never unpickles."""
 
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NoReturn, Self, TypeVar
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from melodygan.audio.mel import MelConfig
 from melodygan.pipeline.errors import UserError
 from melodygan.pipeline.files import atomic_dir, read_json, write_json
+
+N = TypeVar("N", bound=nn.Module)
+_LARGEST = sys.float_info.max
 
 
 def save_model(
@@ -24,32 +31,109 @@ def save_model(
         write_json(temporary / "config.json", config | {"audio": audio.as_dict()})
 
 
-def load_model(folder: Path, audio: MelConfig) -> tuple[dict[str, Tensor], dict[str, Any]]:
+class Config(dict[str, Any]):
+    """config.json of a model folder; what is missing or of another kind is a UserError."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "config.json"
+        value = read_json(self.path)
+        if not isinstance(value, dict):
+            raise self.wrong("it is not an object")
+        super().__init__(value)
+
+    def __missing__(self, key: str) -> NoReturn:
+        raise self.wrong(f"it has no `{key}`")
+
+    def number(self, key: str) -> float:
+        """A finite number."""
+        value = self[key]
+        if isinstance(value, bool) or not isinstance(value, int | float) or abs(value) > _LARGEST:
+            raise self.wrong(f"`{key}` must be a number")
+        return float(value)
+
+    def pairs(self, key: str) -> list[tuple[str, str]]:
+        """A list of pairs of names."""
+        value = self[key]
+        if not isinstance(value, list) or not all(
+            isinstance(pair, list) and len(pair) == 2 and all(isinstance(n, str) for n in pair)
+            for pair in value
+        ):
+            raise self.wrong(f"`{key}` must be a list of pairs of names")
+        return [(one, other) for one, other in value]
+
+    def wrong(self, reason: str) -> UserError:
+        """The error for a configuration that this project did not write."""
+        return UserError(f"{self.path}: {reason}: run `dvc repro`")
+
+
+def load_model(folder: Path, audio: MelConfig) -> tuple[dict[str, Tensor], Config]:
     """Weights and configuration of a model folder.
 
-    Raises UserError if a file is missing or broken, or if the mel configuration is not `audio`.
+    Raises UserError if a file is missing or broken, if a weight is not finite, or if the mel
+    configuration is not `audio`.
     """
-    config = read_json(folder / "config.json")
-    audio.require(config.pop("audio", {}), str(folder))
+    config = Config(folder)
+    mel = config.pop("audio", {})
+    audio.require(mel if isinstance(mel, dict) else {}, str(folder))
     try:
-        return load_file(folder / "weights.safetensors"), config
-    except (FileNotFoundError, SafetensorError) as error:
+        weights = load_file(folder / "weights.safetensors")
+    except (OSError, SafetensorError) as error:
         raise UserError(f"{folder}: weights unreadable ({error}): run `dvc repro`") from None
+    for name, value in weights.items():
+        if value.is_floating_point() and not value.isfinite().all():
+            raise UserError(f"{folder}: weights `{name}` are not finite: run `dvc repro`")
+    return weights, config
 
 
-def fill(network: nn.Module, weights: dict[str, Tensor], folder: Path) -> None:
-    """Put `weights`, from the model folder `folder`, into a network made from its parameters.
+def restore(make: Callable[[], N], weights: dict[str, Tensor], folder: Path) -> N:
+    """The network that `make` makes from a model folder's configuration, with its weights.
 
-    Raises UserError where a weight is missing, unknown or of another shape.
+    Tried without memory first, since a configuration can ask for any amount of it. Raises UserError
+    where the two do not fit.
     """
     try:
-        network.load_state_dict(weights)
-    except RuntimeError as error:
-        reason = " ".join(str(error).split())[:200]
+        with torch.device("meta"), _at_most(len(weights)):
+            wanted = make().state_dict()
+    except (_TooLarge, RuntimeError, TypeError, ValueError, OverflowError, MemoryError):
         raise UserError(
-            f"{folder}: the weights are not those of its config.json ({reason}): "
-            f"run `dvc repro -f {folder.name}`"
+            f"{folder}: config.json asks for a network that the weights are not of: run `dvc repro`"
         ) from None
+    for name in sorted(wanted.keys() | weights.keys()):
+        there, here = weights.get(name), wanted.get(name)
+        if there is None or here is None or (there.shape, there.dtype) != (here.shape, here.dtype):
+            raise UserError(
+                f"{folder}: weights `{name}` are {_kind(there)}, but config.json asks for "
+                f"{_kind(here)}: run `dvc repro`"
+            )
+    network = make()
+    network.load_state_dict(weights)
+    return network
+
+
+def _kind(tensor: Tensor | None) -> str:
+    return "none" if tensor is None else f"{tensor.dtype} {tuple(tensor.shape)}"
+
+
+class _TooLarge(Exception):
+    """More parameters than there are weights."""
+
+
+@contextmanager
+def _at_most(count: int) -> Iterator[None]:
+    """Within the block, networks of more than `count` parameters raise _TooLarge while made."""
+    made = 0
+
+    def look(_module: nn.Module, _name: str, parameter: nn.Parameter | None) -> None:
+        nonlocal made
+        made += parameter is not None
+        if made > count:
+            raise _TooLarge
+
+    hook = register_module_parameter_registration_hook(look)
+    try:
+        yield
+    finally:
+        hook.remove()
 
 
 class StoredModel:
@@ -67,9 +151,9 @@ class StoredModel:
     def load(cls, folder: Path, audio: MelConfig, device: torch.device | None = None) -> Self:
         """Read the model's folder. Raises UserError on a mel mismatch or broken files."""
         weights, config = load_model(folder, audio)
+        network = restore(lambda: cls(config, audio).network, weights, folder)
         model = cls(config, audio)
-        fill(model.network, weights, folder)
-        model.network.to(device).eval()
+        model.network = network.to(device).eval()
         return model
 
     def save(self, folder: Path) -> None:

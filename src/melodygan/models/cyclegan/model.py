@@ -18,7 +18,7 @@ from melodygan.models.cyclegan.config import CycleGANParams
 from melodygan.models.cyclegan.network import Generator
 from melodygan.pipeline.errors import UserError
 from melodygan.pipeline.params import parse
-from melodygan.training.weights import fill, load_model, save_model
+from melodygan.training.weights import load_model, restore, save_model
 
 Float = NDArray[np.float32]
 
@@ -46,13 +46,12 @@ class TrainedCycleGAN:
         weights, config = load_model(folder, audio)
         params = parse(CycleGANParams, config["params"], "params", str(folder / "config.json"))
         generators = {}
-        for index, (source, target) in enumerate(config["directions"]):
+        for index, (source, target) in enumerate(config.pairs("directions")):
             prefix = f"{index}."
             own = {k.removeprefix(prefix): v for k, v in weights.items() if k.startswith(prefix)}
-            generator = Generator(params.width, params.blocks)
-            fill(generator, own, folder)
+            generator = restore(lambda: Generator(params.width, params.blocks), own, folder)
             generators[source, target] = generator.to(device)
-        return cls(generators, params, audio, Scale(config["top"]))
+        return cls(generators, params, audio, Scale(config.number("top")))
 
     def save(self, folder: Path) -> None:
         """Write models/cyclegan."""

@@ -15,7 +15,7 @@ from melodygan.models.latent_gan.network import Generator
 from melodygan.models.vqvae.model import TrainedVQVAE
 from melodygan.pipeline.errors import UserError
 from melodygan.pipeline.params import parse
-from melodygan.training.weights import fill, load_model, save_model
+from melodygan.training.weights import load_model, restore, save_model
 
 Float = NDArray[np.float32]
 
@@ -50,9 +50,13 @@ class TrainedLatentGAN:
         vqvae = TrainedVQVAE.load(folder.parent / "vqvae", audio, device)
         weights, config = load_model(folder, audio)
         params = parse(LatentGANParams, config["params"], "params", str(folder / "config.json"))
-        mean, std = weights.pop("latent_mean"), weights.pop("latent_std")
-        generator = Generator(params.noise_dim, params.channels, vqvae.latent_shape)
-        fill(generator, weights, folder)
+        missing = torch.empty(0)
+        mean, std = (weights.pop(f"latent_{name}", missing) for name in ("mean", "std"))
+        shape = vqvae.latent_shape
+        if not mean.shape == std.shape == (shape[0], 1, 1):
+            raise UserError(f"{folder} does not fit models/vqvae: run `dvc repro`")
+        make = lambda: Generator(params.noise_dim, params.channels, shape)  # noqa: E731
+        generator = restore(make, weights, folder)
         return cls(generator.to(device), params, vqvae, mean, std)
 
     def save(self, folder: Path) -> None:

@@ -15,7 +15,7 @@ from melodygan.audio.pieces import in_pieces
 from melodygan.models.vqvae.config import VQVAEParams
 from melodygan.models.vqvae.network import VQVAE
 from melodygan.pipeline.params import parse
-from melodygan.training.weights import fill, load_model, save_model
+from melodygan.training.weights import load_model, restore, save_model
 
 Float = NDArray[np.float32]
 
@@ -47,9 +47,8 @@ class TrainedVQVAE:
         """Read models/vqvae. Raises UserError on a mel mismatch or broken files."""
         weights, config = load_model(folder, audio)
         params = parse(VQVAEParams, config["params"], "params", str(folder / "config.json"))
-        network = VQVAE(params)
-        fill(network, weights, folder)
-        return cls(network.to(device), params, audio, config["mean"], config["std"])
+        network = restore(lambda: VQVAE(params), weights, folder)
+        return cls(network.to(device), params, audio, config.number("mean"), config.number("std"))
 
     def save(self, folder: Path) -> None:
         """Write models/vqvae."""

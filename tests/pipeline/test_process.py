@@ -1,4 +1,4 @@
-"""A stage's process and bytecode: libraries' is kept, the checkout's is never believed."""
+"""A stage's process and bytecode: libraries' is kept, the checkout's is held against its source."""
 
 import os
 import py_compile
@@ -11,13 +11,14 @@ import pytest
 SCRIPT = """
 import sys
 from pathlib import Path
-from melodygan.pipeline.process import use_bytecode
+from melodygan.pipeline.bytecode import require_checked
+from melodygan.pipeline.process import keep_bytecode
 {call}
 sys.path[:0] = ["src", "libraries"]
 import library, own.work
 print(own.work.A, library.A)
 """
-CALL = "use_bytecode(Path('src'))"
+CALL = "require_checked(Path('src')); keep_bytecode()"
 
 
 @pytest.fixture
@@ -39,33 +40,26 @@ def run(checkout: Path, call: str) -> str:
     return done.stdout.strip()
 
 
-def bytecode(checkout: Path) -> set[str]:
-    files = checkout.rglob("*.pyc")
-    return {file.relative_to(checkout).as_posix().split(".")[0] for file in files}
-
-
-def test_libraries_are_compiled_once_and_nothing_is_written_into_the_checkout(
-    checkout: Path,
-) -> None:
+def test_what_is_imported_is_compiled_once(checkout: Path) -> None:
     assert run(checkout, "") == "1 1"
-    assert bytecode(checkout) == set()
+    assert not list(checkout.rglob("*.pyc"))
     assert run(checkout, CALL) == "1 1"
-    assert bytecode(checkout) == {"libraries/__pycache__/library"}
+    assert len(list(checkout.rglob("*.pyc"))) == 2
 
 
-def test_an_edit_of_equal_size_in_the_same_second_is_what_runs(checkout: Path) -> None:
-    for name in ("src/own/work.py", "libraries/library.py"):
-        path = checkout / name
+@pytest.mark.parametrize("compiled", ["by Python", "by a stage"])
+def test_an_edit_of_equal_size_in_the_same_second_is_what_runs(
+    checkout: Path, compiled: str
+) -> None:
+    paths = [checkout / name for name in ("src/own/work.py", "libraries/library.py")]
+    for path in paths:
         py_compile.compile(str(path))
+    if compiled == "by a stage":
+        run(checkout, CALL)
+    for path in paths:
         before = path.stat()
         path.write_text("A = 2\n")
         os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
-    assert run(checkout, "") == "1 1", "as Python does it by itself"
+    if compiled == "by Python":
+        assert run(checkout, "") == "1 1", "as Python does it by itself"
     assert run(checkout, CALL) == "2 1"
-
-
-def test_modules_found_before_the_call_do_not_hide_later_ones(checkout: Path) -> None:
-    (checkout / "src/own/first.py").write_text("")
-    before = f"sys.path.insert(0, 'src'); import own.first; {CALL}"
-    assert run(checkout, before) == "1 1"
-    assert "src/own/__pycache__/work" not in bytecode(checkout)

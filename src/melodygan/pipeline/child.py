@@ -24,7 +24,7 @@ from pathlib import Path
 from melodygan.pipeline.entries import publish, sound
 from melodygan.pipeline.errors import UserError, mendable
 from melodygan.pipeline.guard import hash_files, loaded_files
-from melodygan.pipeline.process import die_with_parent, stage_environment, use_bytecode
+from melodygan.pipeline.process import die_with_parent, keep_bytecode, stage_environment
 
 
 class Lost(Exception):
@@ -117,7 +117,7 @@ def _end(process: "subprocess.Popen[bytes]") -> str:
 def main(descriptor: int, parent: int) -> None:
     """Answer a supervisor's requests until it hangs up. parent: the supervisor's process id."""
     die_with_parent(parent)
-    use_bytecode(Path("src"))
+    keep_bytecode()
     with Connection(descriptor) as pipe:
         code, work = pipe.recv()
         pipe.send(_attempt(lambda: _import(work, code)))

@@ -4,9 +4,7 @@ import ctypes
 import os
 import signal
 import sys
-from importlib.machinery import SOURCE_SUFFIXES, FileFinder, SourceFileLoader
 from pathlib import Path
-from typing import NoReturn
 
 from melodygan.pipeline.bytecode import require_checked
 
@@ -47,36 +45,16 @@ def enter_checkout() -> None:
     if os.environ.get(MARK) != str((root / "src").resolve()):
         require_checked(root / "src")
         os.execve(sys.executable, [sys.executable, *sys.argv], stage_environment(root))
-    use_bytecode(root / "src")
+    keep_bytecode()
 
 
-class _FromSource(SourceFileLoader):
-    """Loads modules as `importlib.abc.SourceLoader` does where times are unknown: no bytecode."""
+def keep_bytecode() -> None:
+    """From here on write bytecode, also where PYTHONDONTWRITEBYTECODE is set.
 
-    def path_stats(self, path: str | bytes) -> NoReturn:
-        raise OSError
-
-
-def use_bytecode(source: Path) -> None:
-    """From here on keep libraries' bytecode, and neither read nor write that of the checkout.
-
-    Many containers set PYTHONDONTWRITEBYTECODE, with which each process compiles torch and all
-    else again, seconds of it; so a stage does not heed it. Bytecode of the checkout would save
-    some hundredths of a second and can be wrong: Python takes it for the source's while the
-    source's size and its time, in whole seconds, are the same.
-    source: the checkout's folder of modules.
+    Many containers set it, with which each process compiles torch and all else again, seconds of
+    it. The checkout's own is checked against its sources: see `bytecode.py`.
     """
     sys.dont_write_bytecode = False
-    folder = source.resolve()
-
-    def finder(path: str) -> FileFinder:
-        if not Path(path).resolve().is_relative_to(folder):
-            raise ImportError  # for another hook
-        return FileFinder(path, (_FromSource, SOURCE_SUFFIXES))
-
-    sys.path_hooks.insert(0, finder)
-    for path in [path for path in sys.path_importer_cache if Path(path).is_relative_to(folder)]:
-        del sys.path_importer_cache[path]  # found before, by the usual hook
 
 
 def end_on_interrupt() -> None:

@@ -99,8 +99,22 @@ def test_the_data_report_counts_labels_minutes_and_rejects(
     told = [line[2] for line in lines if line[1] == "data"]
     assert status == 0
     assert told[0] == "7 tracks (jazz 4, rock 3), 21.2 minutes"
-    assert told[1] == "rejected 0.mp3: silent"
+    assert told[1].startswith("fewer than 4 test tracks of jazz, rock: ")
+    assert told[2] == "rejected 0.mp3: silent"
     assert told[-1] == "2 more rejected: metrics/preprocess.json"
+
+
+def test_wide_intervals_come_with_the_test_tracks_that_would_mend_them(
+    repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("metrics/evaluate").mkdir(parents=True)
+    tested = {"rock": {"train": 9, "validation": 3, "test": 4}}
+    Path("metrics/preprocess.json").write_text(json.dumps(REPORT | {"labels": tested}))
+    for interval, needed in (([0.3, 0.7], "64 would make it 0.1"), ([0.46, 0.54], ""), (None, "")):
+        scores = {"gan": {"sample": {"order_auc": {"floor_interval": interval}}}}
+        Path("metrics/evaluate/scores.json").write_text(json.dumps(scores))
+        told = [line[2] for line in report(capsys)[1] if line[2].startswith("order_auc")]
+        assert [line.endswith(needed) for line in told] == [True] * bool(needed)
 
 
 def test_a_gpu_that_is_asked_for_but_not_there_fails(

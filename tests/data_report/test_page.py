@@ -113,6 +113,15 @@ def test_figures_are_those_of_the_index(data: Any) -> None:
     assert "b.mp3 jazz-1" in text and text.count("b.mp3") == 1
 
 
+def test_labels_that_few_tracks_test_are_named(data: Any) -> None:
+    tested = [data.row(f"t{i}", "jazz", "test") for i in range(3)]
+    text = words(data.page([*data.good("jazz", "rock"), *tested]))
+    assert "rest on 5 test tracks. Fewer than 4 of rock : few differences" in text
+    many = [data.row(f"u{i}", "rock", "test") for i in range(3)]
+    text = words(data.page([*data.good("jazz", "rock"), *tested, *many]))
+    assert "rest on 8 test tracks. Four times as many" in text
+
+
 def test_one_picture_for_each_split_of_a_label(data: Any) -> None:
     page = data.page([*data.good("jazz"), data.row("b"), data.row("a")])
     found = re.findall(r"<figcaption><b><bdi>(.*?)</bdi></b>, (\w+)", page)

@@ -25,18 +25,24 @@ def checkout(tmp_path: Path) -> Path:
     shutil.copy(fake.ROOT / "params.yaml", tmp_path)
     changes = {"audio": AUDIO.as_dict(), "runtime": {"device": "cpu", "threads": 1}}
     fake.change_params(tmp_path, changes)
-    make_features(tmp_path / "data/features")
+    make_data(tmp_path / "data")
     return tmp_path
 
 
-def make_features(folder: Path) -> None:
-    """Held notes, one tune a track: four tracks to train on, two of each other split."""
+def make_data(folder: Path) -> None:
+    """Held notes, one tune a track: four tracks to train on, two of each other split.
+
+    The sound is only as long as the features, not what they were made from.
+    """
     rng = np.random.default_rng(0)
     notes = np.repeat(rng.integers(2, 14, len(fake.SPLITS) * FRAMES // 20), 20)[:, None]
     loud = np.exp(-((np.arange(AUDIO.n_mels) - notes) ** 2))
     mels = np.split((LOG_SILENCE + 10.0 * loud).astype(np.float32), len(fake.SPLITS))
+    hum = 3000 * np.sin(np.arange(FRAMES * AUDIO.hop_length) / 5)
+    sound = hum.astype(np.int16)
     tracks = [
-        fake.FakeTrack(f"t{i}", "tune", split, mel)
+        fake.FakeTrack(f"t{i}", "tune", split, mel, sound)
         for i, (split, mel) in enumerate(zip(fake.SPLITS, mels, strict=True))
     ]
-    fake.write_features(folder, tracks, AUDIO)
+    fake.write_features(folder / "features", tracks, AUDIO)
+    fake.write_clean(folder / "clean", tracks)

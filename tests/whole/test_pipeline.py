@@ -64,7 +64,8 @@ def test_every_stage_leaves_its_metrics_with_the_agreed_keys(project) -> None:
         ],
         "evaluate": [
             "generated.vqvae.reconstruction.log_mel_l1",
-            "generated.latent_gan.sample.kernel_distance.floor",
+            "generated.latent_gan.sample.time_distance",
+            "generated.cyclegan.conversion.pop_to_swing.shortfall",
         ],
     }
     for stage, expected in keys.items():
@@ -126,7 +127,7 @@ def test_an_experiment_reruns_its_stage_and_what_depends_on_it(project) -> None:
         ("src/melodygan/models/vocoder/magnet/network.py", {"vocoder", "generate"}),
         ("src/melodygan/separation/si_sdr.py", {"separate"}),
         ("src/melodygan/blocks/patchgan.py", {"cyclegan", "generate"}),
-        ("src/melodygan/evaluation/report.py", {"evaluate"}),
+        ("src/melodygan/evaluation/page.py", {"evaluate"}),
     ],
 )
 def test_editing_one_room_leaves_the_others_alone(project, file: str, stale: set[str]) -> None:

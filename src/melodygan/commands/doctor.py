@@ -16,6 +16,8 @@ from melodygan.pipeline.files import read_json
 from melodygan.pipeline.runtime import Runtime
 
 _WITH_LIBRARIES = ("torch", "torchaudio", "onnxruntime", "soundfile", "av")
+_FEW_TEST_TRACKS = 4  # of a label: fewer show next to no difference
+_WIDTH = 0.1  # of an interval of order_auc that shows most differences
 _SHOWN = 10  # rejected tracks; the rest is in metrics/preprocess.json
 
 
@@ -211,10 +213,31 @@ def check_data() -> Iterator[Finding]:
     yield Finding("OK", "data", f"{tracks}, {told['minutes']['total']:.1f} minutes")
     if len(labels) < 2:
         yield Finding("WARN", "data", "one label only: style conversion needs two")
+    few = [name for name, splits in told["labels"].items() if splits["test"] < _FEW_TEST_TRACKS]
+    if few:
+        text = f"fewer than {_FEW_TEST_TRACKS} test tracks of {', '.join(few)}: scores of single "
+        yield Finding("WARN", "data", f"{text}labels will show few differences")
+    yield from _intervals(sum(splits["test"] for splits in told["labels"].values()))
     for reject in told["rejects"][:_SHOWN]:
         yield Finding("WARN", "data", f"rejected {reject['file']}: {reject['reason']}")
     if len(told["rejects"]) > _SHOWN:
         yield Finding("WARN", "data", f"{len(told['rejects']) - _SHOWN} more rejected: {report}")
+
+
+def _intervals(tracks: int) -> Iterator[Finding]:
+    """How many test tracks would make scores of invented sound exact, where some were judged."""
+    from melodygan.scores.intervals import tracks_needed
+
+    scores = Path("metrics/evaluate/scores.json")
+    if not scores.exists():
+        return
+    for model, kinds in read_json(scores).items():
+        interval = kinds.get("sample", {}).get("order_auc", {}).get("floor_interval")
+        needed = tracks_needed(interval, tracks, _WIDTH)
+        if needed is not None and needed > tracks:
+            width = interval[1] - interval[0]
+            text = f"order_auc of real music has an interval of {width:.2f} on {tracks} test tracks"
+            yield Finding("WARN", "data", f"{text} ({model}): {needed} would make it {_WIDTH}")
 
 
 CHECKS: dict[str, Callable[[], Iterator[Finding]]] = {

@@ -2,16 +2,15 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from string import Template
 
-from melodygan.data_report.charts import colour_scale, spectrogram
 from melodygan.data_report.facts import read_facts
-from melodygan.data_report.markup import name, safe
 from melodygan.data_report.sections import left_out, overview
 from melodygan.dataset.feature_set import FeatureSet, Track
 from melodygan.dataset.preprocess import PreprocessParams
 from melodygan.dataset.split import SPLITS
-from melodygan.pipeline.files import write_atomic
+from melodygan.page.charts import colour_scale, spectrogram
+from melodygan.page.document import write_document
+from melodygan.page.markup import name, safe
 
 _PICTURES = 24
 _SECONDS = 20.0  # of a picture
@@ -23,12 +22,14 @@ def write_page(path: Path, clean: Path, features: FeatureSet, params: Preprocess
     Raises UserError when no track was accepted.
     """
     facts = read_facts(clean, params)
-    template = Template(Path(__file__).with_name("page.html").read_text("utf-8"))
-    page = template.substitute(
-        subtitle=f"Stem: {name(facts.stem)}. {facts.sample_rate:,} Hz, mono, 16 bit.",
-        content="\n".join([*overview(facts), *_pictures(features), *left_out(facts)]),
+    write_document(
+        path,
+        "Training data",
+        f"Stem: {name(facts.stem)}. {facts.sample_rate:,} Hz, mono, 16 bit.",
+        [*overview(facts), *_pictures(features), *left_out(facts)],
+        "Made from <code>data/clean</code> and <code>data/features</code> by the stage "
+        "<code>data_report</code>; <code>dvc repro data_report</code> brings it up to date.",
     )
-    write_atomic(path, page.encode())
 
 
 def _pictures(features: FeatureSet) -> Iterator[str]:

@@ -6,21 +6,23 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from melodygan.data_report.charts import histogram, round_edges, stacked_bar
 from melodygan.data_report.facts import DUPLICATE, Facts, kind_of, rejects_by_kind
-from melodygan.data_report.markup import count, duration, name, number, safe, table
 from melodygan.data_report.problems import find_problems
 from melodygan.dataset.split import SPLITS
+from melodygan.page.charts import histogram, round_edges, stacked_bar
+from melodygan.page.markup import count, duration, name, number, safe, table
 
 _LABELS = 100  # rows of the table of labels
 _LISTED = 250  # rejected tracks, and as many duplicates
+_FEW_NAMED = 10  # labels
+_FEW_TO_TEST = 4  # tracks of a label: fewer show next to no difference between scores
 _KINDS = 20  # of rejects
 _MOST_CUT = 5
 
 
 def overview(facts: Facts) -> Iterator[str]:
     """From the headline figures and problems down to what trimming took."""
-    for section in (_headline, _problems, _labels, _durations, _loudness, _trimming):
+    for section in (_headline, _problems, _labels, _testing, _durations, _loudness, _trimming):
         yield from section(facts)
 
 
@@ -77,6 +79,22 @@ def _labels(facts: Facts) -> Iterator[str]:
     if len(order) > _LABELS:
         rest = sum(totals[label] for label in order[_LABELS:])
         yield f'<p class="soft">{count(len(order) - _LABELS, "more label")}, {duration(rest)}.</p>'
+
+
+def _testing(facts: Facts) -> Iterator[str]:
+    """On how many tracks scores will rest: intervals go by tracks and not by minutes."""
+    tested = Counter(dict.fromkeys(facts.labels, 0))
+    tested.update(
+        label for label, split in zip(facts.labels, facts.splits, strict=True) if split == "test"
+    )
+    few = [label for label in sorted(tested) if tested[label] < _FEW_TO_TEST]
+    yield f"<p>Scores will rest on {count(tested.total(), 'test track')}. "
+    if few:
+        shown = ", ".join(name(label) for label in few[:_FEW_NAMED])
+        more = f" and {len(few) - _FEW_NAMED:,} more" if len(few) > _FEW_NAMED else ""
+        yield f"Fewer than {_FEW_TO_TEST} of {shown}{more}: few differences will show there. "
+    yield "Four times as many tracks (or a larger <code>preprocess.test</code>) halve the interval "
+    yield "of a score; <code>metrics/report.html</code> says how many would do.</p>"
 
 
 def _durations(facts: Facts) -> Iterator[str]:

@@ -1,98 +1,268 @@
 """Scores of what one can hear: the WAV files of data/generated, analysed like any other audio."""
 
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
-import soundfile
 from numpy.typing import NDArray
 
-from melodygan.audio.layout import to_network
-from melodygan.audio.mel import log_mel
 from melodygan.audio.pcm import from_int16
-from melodygan.dataset.feature_set import FeatureSet, Patches, Track
-from melodygan.pipeline.files import read_rows
-from melodygan.scores.audio import chroma_cosine
+from melodygan.dataset.clean_audio import CleanAudio
+from melodygan.dataset.feature_set import FeatureSet, Track
+from melodygan.evaluation.index import Made
+from melodygan.scores.content import Content
+from melodygan.scores.conversions import CLIP, TRACKS, ConversionScores
+from melodygan.scores.jury.jury import Jury, tag_of
+from melodygan.scores.jury.sketch import sketch
 from melodygan.scores.sets import RealSets
 from melodygan.scores.style import StyleClassifier, cut_clips
 
 Float = NDArray[np.float32]
-Row = dict[str, Any]
+Matrix = NDArray[np.float64]
+Groups = Mapping[tuple[str, str], Sequence[Made]]
+Scores = dict[str, Any]
+Through = Callable[[Float], Float]
 
-CLIP = 128  # frames of a clip that the style classifier judges
-HOP = 64  # frames between clips
-CLIPS = 512  # clips per label, at most
+LABEL_CLIPS = 512  # training clips of each label that its recogniser learns from, at most
+DRAWS = 400  # of an interval
+COVERED = (5.0, 95.0)  # percentiles: an interval of 90 %
+# of each kind: what `dvc metrics diff` shows
+HEADLINES = {
+    "sample": ("time_distance", "order_auc", "memorisation", "jury_distance"),
+    "reconstruction": ("log_mel_l1", "chroma", "onset_correlation"),
+    "conversion": ("shortfall", "shortfall_blind"),
+}
 
 
-class Generated:
-    """data/generated beside the real tracks it is judged against."""
+class Judge:
+    """Judges generated clips by the real tracks.
 
-    def __init__(self, folder: Path, features: FeatureSet, seed: int) -> None:
+    clean: sound of the test tracks. jury: None where it is not installed; its scores are left out.
+    decoders: by model, what its samples have gone through that is not its own work (RealSets).
+    """
+
+    def __init__(
+        self,
+        features: FeatureSet,
+        clean: CleanAudio,
+        seed: int,
+        jury: Jury | None,
+        decoders: Mapping[str, Through] | None = None,
+    ) -> None:
         self.features, self.audio, self.seed = features, features.audio, seed
-        self.mels: dict[str, Float] = {}
-        self.rows: dict[tuple[str, str], list[Row]] = {}
-        for row in read_rows(folder / "index.jsonl"):
-            samples, _ = soundfile.read(folder / f"{row['name']}.wav", dtype="int16")
-            # at the level at which it was made, as the real tracks are
-            sound = from_int16(samples) * np.float32(max(1.0, row["peak"]))
-            self.mels[row["name"]] = log_mel(sound, self.audio)
-            self.rows.setdefault((row["model"], row["kind"]), []).append(row)
+        self.jury, self.decoders = jury, decoders or {}
         self.test = {track.track: track for track in features.tracks("test")}
+        self.sounds = dict(zip(clean.names, clean.tracks, strict=True))
 
-    def scores(self) -> dict[str, dict[str, Any]]:
-        """By model, then by kind of clip."""
+    def scores(self, groups: Groups) -> dict[str, dict[str, Scores]]:
+        """All scores by model, then by kind of clip, of what `read_index` gave."""
         judges = {
             "sample": self._samples,
             "reconstruction": self._reconstructions,
             "conversion": self._conversions,
         }
-        result: dict[str, dict[str, Any]] = {}
-        for (model, kind), rows in sorted(self.rows.items()):
-            result.setdefault(model, {})[kind] = judges[kind](rows)
+        result: dict[str, dict[str, Scores]] = {}
+        for (model, kind), made in groups.items():
+            result.setdefault(model, {})[kind] = judges[kind](model, made)
         return result
 
-    def _samples(self, rows: list[Row]) -> dict[str, Any]:
-        """Set distances of the invented clips to test tracks, between floor and noise."""
-        made = [self.mels[row["name"]] for row in rows]
-        frames = min(len(mel) for mel in made)
-        train, test = (
-            [track.mel for track in self.features.tracks(split)] for split in ("train", "test")
-        )
-        real = RealSets(train, test, frames, self.seed, count=len(made))
-        clips = np.stack([mel[:frames] for mel in made])
-        return {"clips": real.count, **real.scores(clips)}
+    def _samples(self, model: str, made: Sequence[Made]) -> Scores:
+        """Set scores of invented clips beside test tracks; with labels, whether they are heard."""
+        real = [self.features.tracks(split) for split in ("train", "test")]
+        train, test = ([track.mel for track in tracks] for tracks in real)
+        # what no real track is long enough for cannot be compared: the beginning is
+        longest = (max(map(len, mels)) for mels in (train, test))
+        inner = [self._without_edges(clip) for clip in made]
+        frames = min(*map(len, inner), *longest)
+        clips = np.stack([mel[:frames] for mel in inner])
+        further = {"jury_distance": self._heard_by_jury} if self.jury else {}
+        through = self.decoders.get(model)
+        sets = RealSets(train, test, frames, self.seed, through, len(made), further)
+        result: Scores = {"clips": sets.count, **sets.scores(clips)}
+        labels = sorted({clip.label for clip in made if clip.label is not None})
+        if len(labels) > 1:
+            result["label_accuracy"] = self._labels(labels, made, frames)
+        return result
 
-    def _reconstructions(self, rows: list[Row]) -> dict[str, float]:
-        """Mean log-mel L1 (ln units) and chroma cosine of rebuilt test tracks to the true ones."""
-        pairs = [self._pair(row) for row in rows]
+    def _without_edges(self, clip: Made) -> Float:
+        """Log-mel without the frames that the padding reaches, which no cut from a track has."""
+        edge = -(-self.audio.padding // self.audio.hop_length)
+        return clip.mel[edge : len(clip.mel) - edge] if len(clip.mel) > 4 * edge else clip.mel
+
+    def _heard_by_jury(self, clips: Float) -> Matrix:
+        """Mean embedding of each clip (clips, frames, n_mels); (clips, 200)."""
+        assert self.jury
+        return np.stack(
+            [
+                self.jury.embed(sketch(clip, self.audio), self.audio.sample_rate).mean(0)
+                for clip in clips
+            ]
+        )
+
+    def _labels(self, labels: Sequence[str], made: Sequence[Made], frames: int) -> Scores:
+        """Share of clips in which a classifier of real clips hears the label asked for."""
+        train, test = (
+            {
+                label: cut_clips(
+                    [track.mel for track in self.features.tracks(split, label)],
+                    frames,
+                    frames,
+                    LABEL_CLIPS,
+                )
+                for label in labels
+            }
+            for split in ("train", "test")
+        )
+        classifier = StyleClassifier(train)
+        clips = {
+            label: np.stack([clip.mel[:frames] for clip in made if clip.label == label])
+            for label in labels
+        }
         return {
-            "log_mel_l1": float(np.mean([np.abs(a - b).mean() for a, b in pairs])),
-            "chroma_cosine": float(np.mean([self._chroma(a, b) for a, b in pairs])),
+            "value": classifier.accuracy(clips),
+            "chance": 1 / len(labels),
+            "floor": classifier.accuracy(test),
         }
 
-    def _conversions(self, rows: list[Row]) -> dict[str, Any]:
-        """By direction: probability of the target's style, and how much harmony is kept."""
-        directions = sorted({(row["source"], row["label"]) for row in rows})
-        classifier = StyleClassifier(
-            {
-                label: Patches(self.features.tracks("train", label), CLIP).regular(HOP, CLIPS)
-                for label in sorted({label for direction in directions for label in direction})
-            }
-        )
-        result = {}
-        for source, target in directions:
-            of = [row for row in rows if (row["source"], row["label"]) == (source, target)]
-            made = [self.mels[row["name"]] for row in of]
-            result[f"{source}_to_{target}"] = {
-                "style_probability": classifier.probability(cut_clips(made, CLIP, HOP), target),
-                "chroma_cosine": float(np.mean([self._chroma(*self._pair(row)) for row in of])),
-            }
+    def _reconstructions(self, model: str, made: Sequence[Made]) -> Scores:
+        """How near rebuilt test tracks are to the true ones, and what of the songs is left.
+
+        log_mel_l1: in ln units; mean_spectrum: that of the training tracks' mean as the answer.
+        chroma, onset_correlation: scores/content.py; chance: the track's own frames in random
+        order.
+        """
+        rng = np.random.default_rng(self.seed)
+        rows: dict[str, list[dict[str, float]]] = {"value": [], "chance": []}
+        for clip in made:
+            true, rebuilt = self._pair(clip)
+            content = Content.of(true, self.audio)
+            rows["value"].append(
+                content.likeness(Content.of(rebuilt, self.audio))
+                | {"log_mel_l1": float(np.abs(true - rebuilt).mean())}
+            )
+            rows["chance"].append(
+                content.likeness(Content.of(rng.permutation(true), self.audio))
+                | {"log_mel_l1": float(np.abs(true - self._mean_spectrum).mean())}
+            )
+        result: Scores = {"clips": len(made)}
+        for score, (worst, best) in {
+            "log_mel_l1": ("mean_spectrum", 0.0),
+            "chroma": ("chance", 1.0),
+            "onset_correlation": ("chance", 1.0),
+        }.items():
+            value, chance = ([row[score] for row in of] for of in rows.values())
+            mean, interval = self._mean(value)
+            result[score] = {"value": mean, "interval": interval, "identity": best}
+            result[score][worst] = float(np.mean(chance))
         return result
 
-    def _pair(self, row: Row) -> tuple[Float, Float]:
-        mel = self.mels[row["name"]]
-        track: Track = self.test[row["track"]]
-        return np.array(track.mel[: len(mel)]), mel[: len(track.mel)]
+    @cached_property
+    def _mean_spectrum(self) -> Float:
+        mels = [track.mel for track in self.features.tracks("train")]
+        total = sum(mel.sum(0, dtype=np.float64) for mel in mels)
+        return np.asarray(total / sum(map(len, mels)), np.float32)
 
-    def _chroma(self, true: Float, made: Float) -> float:
-        return float(chroma_cosine(to_network(true), to_network(made), self.audio))
+    def _mean(self, values: Sequence[float]) -> tuple[float, list[float] | None]:
+        """Mean over tracks and its Bayesian bootstrap interval (Rubin 1981)."""
+        if len(values) < 2:
+            return float(np.mean(values)), None
+        weights = np.random.default_rng(self.seed).dirichlet(np.ones(len(values)), DRAWS)
+        return float(np.mean(values)), np.percentile(weights @ np.array(values), COVERED).tolist()
+
+    def _conversions(self, model: str, made: Sequence[Made]) -> Scores:
+        """By direction: style and content (ConversionScores), and what the jury calls it."""
+        result: Scores = {}
+        for pair in sorted({tuple(sorted((str(c.source), str(c.label)))) for c in made}):
+            of = [clip for clip in made if {clip.source, clip.label} == set(pair)]
+            result |= self._between(pair, of)
+        return result
+
+    def _between(self, pair: Sequence[str], made: Sequence[Made]) -> Scores:
+        converted: dict[tuple[str, str], list[Made]] = {}
+        for clip in made:
+            if clip.source and clip.label and len(clip.mel) >= CLIP:
+                converted.setdefault((clip.source, clip.label), []).append(clip)
+        converted = {direction: clips[:TRACKS] for direction, clips in converted.items()}
+        sources = {source: clips for (source, _), clips in converted.items()}
+        held_out = {
+            label: [self._pair(clip)[0] for clip in sources[label]]
+            if label in sources
+            else [np.array(track.mel) for track in self.features.tracks("test", label)]
+            for label in pair
+        }
+        train = {
+            label: [track.mel for track in self.features.tracks("train", label)] for label in pair
+        }
+        scores: Scores = dict(
+            ConversionScores(train, held_out, self.audio, self.seed).judge(
+                {direction: [c.mel for c in clips] for direction, clips in converted.items()}
+            )
+        )
+        for (source, target), clips in converted.items():
+            if self.jury and (tags := self._tags((source, target), clips)):
+                scores[f"{source}_to_{target}"]["jury_tags"] = tags
+        return scores
+
+    def _tags(self, direction: Sequence[str], made: Sequence[Made]) -> dict[str, dict[str, float]]:
+        """Mean probability of the jury's tags for the two labels, of those that it knows.
+
+        before: in the sources. after: in their conversions. real: in test tracks of the target.
+        """
+        known = {label: tag for label in direction if (tag := tag_of(label))}
+        if not known:
+            return {}
+        sources = [self.true_sound(clip) for clip in made]
+        targets = [
+            self._head(track, max(map(len, sources)))
+            for track in self.features.tracks("test", direction[1])[:TRACKS]
+        ]
+        sounds = {"before": sources, "after": [clip.sound for clip in made], "real": targets}
+        heard = {when: self._mean_tags(of) for when, of in sounds.items()}
+        return {
+            label: {when: tags[tag] for when, tags in heard.items()} for label, tag in known.items()
+        }
+
+    def _mean_tags(self, sounds: Sequence[Float]) -> dict[str, float]:
+        assert self.jury
+        rows = [self.jury.tags(sound, self.audio.sample_rate) for sound in sounds]
+        return {tag: float(np.mean([row[tag] for row in rows])) for tag in rows[0]}
+
+    def true_sound(self, clip: Made) -> Float:
+        """The true sound of the test track that a clip was made from, as long as the clip."""
+        return self._head(self.test[str(clip.track)], len(clip.sound))
+
+    def some_test_sounds(self, count: int, samples: int) -> list[tuple[Track, Float]]:
+        """The beginnings, at most `samples` long, of `count` test tracks of all labels."""
+        tracks = list(self.test.values())
+        order = sorted(
+            range(len(tracks)),
+            key=lambda i: [track.label for track in tracks[:i]].count(tracks[i].label),
+        )
+        return [(tracks[i], self._head(tracks[i], samples)) for i in sorted(order[:count])]
+
+    def _head(self, track: Track, samples: int) -> Float:
+        return from_int16(self.sounds[track.track][:samples])
+
+    def _pair(self, clip: Made) -> tuple[Float, Float]:
+        """Log-mel of the track that a clip was made from, and of the clip, equally long."""
+        track = self.test[str(clip.track)]
+        return np.array(track.mel[: len(clip.mel)]), clip.mel[: len(track.mel)]
+
+
+def headlines(scores: Mapping[str, Mapping[str, Scores]]) -> dict[str, Any]:
+    """The values of the few scores that matter most, by model and kind (and direction)."""
+
+    def some(kind: str, of: Scores) -> Scores:
+        found = {name: of[name]["value"] for name in HEADLINES[kind] if name in of}
+        inner = {
+            key: some(kind, value)
+            for key, value in of.items()
+            if isinstance(value, dict) and "value" not in value
+        }
+        return found | {key: value for key, value in inner.items() if value}
+
+    return {
+        model: {kind: some(kind, of) for kind, of in kinds.items()}
+        for model, kinds in scores.items()
+    }

@@ -36,6 +36,16 @@ class Sampler(Protocol):
 
 
 @runtime_checkable
+class Decoded(Protocol):
+    """Invents clips by way of a decoder that it has not learnt itself."""
+
+    def decoded(self, log_mel: Float) -> Float:
+        """What the decoder leaves of real clips, (clips, frames, n_mels) of any length: the best
+        that the model can do, and what copies of its training data come out as.
+        """
+
+
+@runtime_checkable
 class Converter(Protocol):
     """Carries a track from one label to another. directions: (source, target) of each."""
 

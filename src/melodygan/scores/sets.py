@@ -26,6 +26,7 @@ CLIPS = 256  # clips per compared set, at most, spread evenly over the tracks
 TRAIN_CLIPS = 4096  # training clips among which a copied one is looked for, at most
 ORDER_CLIPS = 512  # training clips that the judge of order learns from, at most
 OVERLAP = 4  # a clip starts every 1 / OVERLAP of its length
+SCALE_CLIPS = 64  # training clips that set the scale of a further embedding, which may be slow
 COLUMN = 8  # frames; what a VQ-VAE's code spans
 
 
@@ -175,7 +176,9 @@ class RealSets:
         return Measure(hear, compare, self.held_out, lambda: self._anchors)
 
     def _other_distance(self, hear: Hear) -> Measure:
-        embedding = Embedding.standardised(hear(self._train.log_mel))
+        count = len(self._train) if hear is describe_time else min(len(self._train), SCALE_CLIPS)
+        known = np.linspace(0, len(self._train) - 1, count).astype(int)
+        embedding = Embedding.standardised(hear(self._train.log_mel[known]))
         return self._distance(lambda clips: embedding.apply(hear(clips)), distances.kernel_distance)
 
     def _order(self) -> Measure:

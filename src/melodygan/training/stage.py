@@ -1,5 +1,6 @@
 """The whole of a training stage, the same for every model: train, write, score, judge."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ def train_stage(stage: Stage, task_type: type[Task]) -> None:
     """Train the stage's task; write models/<stage> and metrics/<stage>.json, print the verdict.
 
     The task is made from the stage's group of params.yaml and from what dvc.yaml lets it read.
+    metrics/<stage>/run.json keeps what the page of results says of the run: `verdict`, the
+    `settings`, and how it ended (Outcome; nothing where nothing is trained).
     Raises UserError for bad parameters or inputs.
     """
     params: Any = load(task_type.params_type, stage.name)
@@ -28,7 +31,16 @@ def train_stage(stage: Stage, task_type: type[Task]) -> None:
     task.trained().save(Path("models") / stage.name)
     scores = task.test()
     write_json(Path(f"metrics/{stage.name}.json"), scores)
+    said = _verdict(stage.name, task, scores)
+    if said:
+        print(said)
+    ended = {} if task.idle else asdict(task.outcome)
+    record = {"verdict": said, "settings": asdict(params), "outcome": ended}
+    write_json(Path("metrics", stage.name, "run.json"), record)
+
+
+def _verdict(stage: str, task: Task, scores: dict[str, Any]) -> str:
     if task.idle:
-        print(f"{stage.name}: {task.idle}")
-    elif claim := task.claim(scores):
-        print(verdict(stage.name, task.outcome, claim))
+        return f"{stage}: {task.idle}"
+    claim = task.claim(scores)
+    return verdict(stage, task.outcome, claim) if claim else ""

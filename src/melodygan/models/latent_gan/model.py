@@ -88,5 +88,9 @@ class TrainedLatentGAN:
             clips.append(self.vqvae.decode(self.vqvae.quantise(latents)))
         return np.concatenate(clips)[:, :frames]
 
+    def decoded(self, log_mel: Float) -> Float:
+        """What the VQ-VAE leaves of real clips (clips, frames, n_mels) of any length."""
+        return np.stack([self.vqvae.rebuild(clip) for clip in log_mel])
+
 
 load = TrainedLatentGAN.load

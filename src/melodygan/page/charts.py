@@ -1,15 +1,15 @@
-"""Histograms, bars and spectrograms as inline SVG; colours come from the page's style sheet."""
+"""Bars, histograms, scales and spectrograms as inline SVG; the style sheet has their colours."""
 
 import base64
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from melodygan.audio.mel import LOG_SILENCE, MelConfig, mel_filterbank
 from melodygan.audio.picture import LOUD, spectrogram_png
-from melodygan.data_report.markup import count, number, safe
+from melodygan.page.markup import count, number, safe
 
 Float = NDArray[np.float32]
 Floats = NDArray[np.float64]
@@ -126,6 +126,56 @@ def spectrogram(mel: Float, start: float, audio: MelConfig, title: str) -> str:
         parts.append(f'text-anchor="end">{caption}</text>')
     parts.append(f'<text x="{_LEFT - 6}" y="{_HEIGHT - 4}" text-anchor="end">Hz</text>')
     return _svg(title, "".join(parts), "s")
+
+
+def scale_between(
+    value: float,
+    worst: tuple[str, float],
+    best: tuple[str, float],
+    interval: Sequence[float] | None = None,
+    others: Mapping[str, float] | None = None,
+) -> str:
+    """A figure between what it is on the left, by name and value, and what it should be.
+
+    The way between the two takes up most of the width; what lies beyond is drawn at the edge. The
+    interval is a bar, `others` are small marks whose names show under a pointer.
+    """
+    first, last = 6, _WIDTH - 6
+    room = (last - first) / 8  # on either side, for what is worse or better still
+    span = best[1] - worst[1]
+
+    def place(x: float) -> float:
+        share = (x - worst[1]) / span if span else 0.5
+        return min(max(first + room + share * (last - first - 2 * room), first), last)
+
+    low, high = (first + room, last - room)
+    parts = [
+        f'<line class="grid" x1="{first}" x2="{last}" y1="40" y2="40"/>',
+        f'<line class="way" x1="{low:.1f}" x2="{high:.1f}" y1="40" y2="40"/>',
+    ]
+    if interval is not None:
+        ends = sorted(place(x) for x in interval)
+        parts.append(f'<rect class="interval" x="{ends[0]:.1f}" y="35" rx="5" height="10" ')
+        parts.append(f'width="{max(ends[1] - ends[0], 1):.1f}"/>')
+    for caption, x in (others or {}).items():
+        parts.append(f'<circle class="other" cx="{place(x):.1f}" cy="40" r="3.5">')
+        parts.append(f"<title>{safe(caption)}: {number(x, 3)}</title></circle>")
+    ends_of = ((worst, low, "worst", "start"), (best, high, "best", "end"))
+    for (caption, x), at, css, anchor in ends_of:
+        edge = first if anchor == "start" else last
+        parts.append(f'<line class="end {css}" x1="{at:.1f}" x2="{at:.1f}" y1="33" y2="47"/>')
+        parts.append(f'<text x="{edge:.1f}" y="64" text-anchor="{anchor}">{safe(caption)} ')
+        parts.append(f'<tspan class="at">{number(x, 3)}</tspan></text>')
+    x = place(value)
+    anchor = "end" if x > _WIDTH * 0.85 else "start" if x < _WIDTH * 0.15 else "middle"
+    parts.append(f'<path class="value" d="M{x:.1f} 32l6 8l-6 8l-6 -8z"/>')
+    parts.append(f'<text class="value" x="{x:.1f}" y="24" text-anchor="{anchor}">')
+    parts.append(f"{number(value, 3)}</text>")
+    title = f"{number(value, 3)} between {worst[0]} and {best[0]}"
+    return (
+        f'<svg class="scale" viewBox="0 0 {_WIDTH} 70" role="img" aria-label="{safe(title)}">'
+        f"{''.join(parts)}</svg>"
+    )
 
 
 def colour_scale() -> str:

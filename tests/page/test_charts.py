@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 
 from melodygan.audio.mel import LOG_SILENCE, MelConfig
 from melodygan.audio.picture import LOUD
-from melodygan.data_report.charts import (
+from melodygan.page.charts import (
     histogram,
     nice_step,
     round_edges,
     spectrogram,
     stacked_bar,
 )
-from melodygan.data_report.markup import duration, number, safe
+from melodygan.page.markup import duration, number, safe
 from melodygan.pipeline.params import load
 
 AUDIO = load(MelConfig, "audio", Path(__file__).resolve().parents[2] / "params.yaml")

@@ -46,7 +46,13 @@ MODELS: dict[str, dict[str, Any]] = {
     "vocoder": {
         "kind": "magnet",
         "magnet": SETTINGS | {"lr": 1e-2, "frames": 32, "channels": 16, "blocks": 2,
-                              "iterations": 4},
+                              "quality": "fast"},
+        "vocos": SETTINGS | {"frames": 32, "channels": 16, "blocks": 2,
+                             "discriminator_channels": 0},
+        "melgan": SETTINGS | {"frames": 16, "channels": 4, "rates": [8, 8],
+                              "discriminator_channels": 4},
+        "hifigan": SETTINGS | {"frames": 32, "channels": 16, "rates": [8, 8], "block": 1,
+                               "discriminator_channels": 0},
         "griffinlim": {"iterations": 4},
     },
 }  # fmt: skip

@@ -68,6 +68,20 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--from", dest="source", metavar="LABEL", help="the song's own style")
     command.add_argument("-o", "--out", type=Path, required=True, metavar="OUT.wav")
     command.set_defaults(run=_convert)
+
+    command = commands.add_parser("import-vocoder", help="make a public checkpoint models/vocoder")
+    command.add_argument("name", metavar="PATH|universal")
+    command.add_argument(
+        "-o", "--out", type=Path, default=Path("models/vocoder"), help="default: models/vocoder"
+    )
+    command.set_defaults(run=_import_vocoder)
+
+    command = commands.add_parser("export", help="write a model for programs without torch")
+    command.add_argument("model", choices=["vocoder"])
+    command.add_argument(
+        "-o", "--out", type=Path, default=Path("vocoder.onnx"), help="default: vocoder.onnx"
+    )
+    command.set_defaults(run=_export)
     return parser
 
 
@@ -129,6 +143,20 @@ def _convert(options: argparse.Namespace) -> int:
     from melodygan.commands.convert import convert
 
     print(convert(options.song, options.source, options.to, options.out))
+    return 0
+
+
+def _import_vocoder(options: argparse.Namespace) -> int:
+    from melodygan.commands.import_vocoder import import_vocoder
+
+    print(import_vocoder(options.name, options.out))
+    return 0
+
+
+def _export(options: argparse.Namespace) -> int:
+    from melodygan.commands.export import export_vocoder
+
+    print(export_vocoder(options.out))
     return 0
 
 

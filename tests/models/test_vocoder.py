@@ -21,8 +21,7 @@ from melodygan.training.stage import train_stage
 from melodygan.training.verdict import Outcome, verdict
 
 AUDIO = MelConfig(8000, 256, 64, 256, 32, 0.0, 3000.0)  # the mel ends below half the sample rate
-LEARNING = {"steps": 40, "lr": 3e-3, "validate_every": 20, "frames": 32, "channels": 32,
-            "iterations": 16}  # fmt: skip
+LEARNING = {"steps": 60, "lr": 1e-2, "validate_every": 30, "frames": 32, "channels": 16}
 SPLITS = ("train", "train", "train", "validation", "test")
 
 
@@ -67,9 +66,9 @@ def test_few_steps_make_a_better_sound_than_the_same_synthesis_without_the_netwo
 
 def test_an_untrained_network_is_told_that_it_adds_nothing(data: Path, make, params) -> None:
     task = make("vocoder", params("vocoder"))
-    mel, prior, _ = task.example(task.batch(np.random.default_rng(0))["audio"])
+    prior, guess, _ = task.example(task.batch(np.random.default_rng(0))["audio"])
     with torch.no_grad():
-        assert torch.equal(task.magnet(mel, prior), prior)
+        assert torch.equal(task.magnet(prior, guess), prior)
     scores = task.test()
     assert scores["m_stft"]["value"] == scores["m_stft"]["untrained"]
     task.outcome = Outcome(40, 40, 1.0, "", 2, False, ())
@@ -86,6 +85,15 @@ def test_training_twice_gives_the_same_bytes(data: Path, trained, params) -> Non
         assert (data / "a" / file).read_bytes() == (data / "b" / file).read_bytes()
 
 
+def test_a_better_quality_sounds_better(data: Path, make, params) -> None:
+    def m_stft(quality: str) -> float:
+        values = params("vocoder")
+        task = make("vocoder", replace(values, magnet=replace(values.magnet, quality=quality)))
+        return task.test()["m_stft"]["value"]
+
+    assert m_stft("best") < m_stft("good") < m_stft("fast")
+
+
 @pytest.mark.parametrize("kind", NETWORKS)
 def test_every_kind_keeps_the_contract_and_survives_its_folder(
     data: Path, make, params, kind: str
@@ -96,7 +104,7 @@ def test_every_kind_keeps_the_contract_and_survives_its_folder(
         torch.nn.init.normal_(weight, std=0.05)
     vocoder.save(data / "models/vocoder")
     loaded = load(data / "models/vocoder", AUDIO)
-    for frames in (2, 50, 376):
+    for frames in (1, 3, 50, 376):
         mel = log_mel(from_int16(tune(9)), AUDIO)[:frames]
         sound = vocoder.synthesise(mel)
         assert sound.dtype == np.float32 and sound.shape == (frames * 64,)
@@ -105,7 +113,7 @@ def test_every_kind_keeps_the_contract_and_survives_its_folder(
         assert batch.shape == (2, frames * 64)
 
 
-@pytest.mark.parametrize("kind", NETWORKS)
+@pytest.mark.parametrize("kind", ["magnet", "griffinlim"])
 def test_long_sounds_are_made_in_pieces_without_a_seam(
     data: Path, make, params, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -148,8 +156,8 @@ def test_synthesis_copes_with_silence_and_with_one_frame(data: Path, make, param
     vocoder = make("vocoder", params("vocoder")).trained()
     silence = np.full((40, 32), np.log(1e-5), np.float32)
     assert np.abs(vocoder.synthesise(silence)).max() < 1e-3
-    one = vocoder.synthesise(log_mel(from_int16(tune(0)), AUDIO)[:2])
-    assert one.shape == (128,) and np.isfinite(one).all()
+    one = vocoder.synthesise(log_mel(from_int16(tune(0)), AUDIO)[:1])
+    assert one.shape == (64,) and np.isfinite(one).all()
 
 
 def test_another_mel_configuration_is_refused_with_both_shown(data: Path, make, params) -> None:
@@ -163,7 +171,9 @@ def test_weights_that_do_not_fit_the_config_are_refused_in_one_line(
 ) -> None:
     make("vocoder", params("vocoder")).trained().save(data / "models/vocoder")
     config = data / "models/vocoder/config.json"
-    config.write_text(config.read_text().replace('"channels": 32', '"channels": 16'))
+    said = json.loads(config.read_text())
+    said["params"]["magnet"]["channels"] = 8
+    config.write_text(json.dumps(said))
     with pytest.raises(UserError, match=r"but config\.json asks for") as error:
         load(data / "models/vocoder", AUDIO)
     assert len(str(error.value).splitlines()) == 1

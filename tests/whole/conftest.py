@@ -23,7 +23,7 @@ TINY = {
     "cyclegan": {"steps": 6, "validate_every": 6, "sample_every": 6, "frames": 64,
                  "width": 4, "blocks": 1},
     "vocoder": {"magnet": {"steps": 10, "batch_size": 2, "validate_every": 10, "sample_every": 5,
-                           "channels": 16, "blocks": 1, "iterations": 4}},
+                           "channels": 8, "blocks": 1, "quality": "fast"}},
     "generate": {"samples": 12, "tracks": 1, "seconds": 3.0},
 }  # fmt: skip
 SOURCES = "sources:\n  - demo: {tracks: 8, seconds: 6}\n"

@@ -6,14 +6,19 @@ The idea is that of Masuyama, Ueno and Ono 2023 (https://arxiv.org/abs/2307.1223
 here is one multiplicative update a round, which keeps magnitudes positive without a step size.
 """
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
+from torch.nn import functional
 
-from melodygan.audio.mel import LOG_FLOOR, MelConfig, mel_filterbank, mel_inverse
-from melodygan.audio.stft import istft, stft
+from melodygan.audio.mel import LOG_FLOOR, MelConfig, mel_filterbank, mel_inverse, window
+from melodygan.audio.stft import overlap_add, stft
 
 MOMENTUM = 0.99
 TINY = 1e-6  # smallest curvature of a peak
+BLOCK = 256  # frames whose windowed samples still fit into the processor's cache
+SMALLEST = 1e-8  # divisor: below it there is no signal
 HELD = 0.25  # of the iterations keep the first magnitude, until the phases are worth listening to
 
 
@@ -32,13 +37,11 @@ def griffin_lim(
     phases are random, drawn from `seed` alone. lead: (batch, samples), the sound of the first
     frames where it is known already: it is held fixed, and the rest follows it.
     """
-    phase = _random_phase(magnitude, seed)
-    previous = torch.zeros_like(phase)
-    for _ in range(iterations):
-        consistent = stft(_led(istft(magnitude * phase, config), lead), config)
-        phase = _accelerated(consistent, previous, momentum)
-        previous = consistent
-    return istft(magnitude * phase, config)
+    target = magnitude.mT.contiguous()
+    spec = target * _random_phase(magnitude, seed).mT
+    return _search(
+        spec, config, iterations, momentum, lead, lambda _, block, found: target[:, block]
+    )
 
 
 def mel_griffin_lim(
@@ -55,17 +58,16 @@ def mel_griffin_lim(
     iterations the magnitude is that of the signal found so far, corrected to have the given mel.
     Bins that no mel filter covers keep `magnitude`. lead: as in `griffin_lim`.
     """
-    covered = torch.tensor(mel_filterbank(config), device=magnitude.device).any(0)[:, None]
-    target, phase = magnitude, peak_phase(magnitude, config, lead)
-    previous = torch.zeros_like(phase)
-    for iteration in range(iterations):
-        consistent = stft(_led(istft(target * phase, config), lead), config)
-        if iteration >= HELD * iterations:
-            found = match_mel(consistent.abs(), log_mel, config)
-            target = torch.where(covered, found, magnitude)
-        phase = _accelerated(consistent, previous, MOMENTUM)
-        previous = consistent
-    return istft(target * phase, config)
+    first = magnitude.mT.contiguous()
+    spec = first * peak_phase(magnitude, config, lead).mT
+    match = _MelMatch(log_mel.mT, config)
+
+    def target(iteration: int, block: slice, found: Tensor) -> Tensor:
+        if iteration < HELD * iterations:
+            return first[:, block]
+        return torch.where(match.covered, match(_length(found), block), first[:, block])
+
+    return _search(spec, config, iterations, MOMENTUM, lead, target)
 
 
 def mel_to_magnitude(log_mel: Tensor, config: MelConfig) -> Tensor:
@@ -84,14 +86,11 @@ def match_mel(magnitude: Tensor, log_mel: Tensor, config: MelConfig, rounds: int
     the Kullback-Leibler update of Lee and Seung 2001 ("Algorithms for non-negative matrix
     factorization"), whose fixed point has exactly this mel. Uncovered bins stay as they are.
     """
-    filters = torch.tensor(mel_filterbank(config), device=magnitude.device)
-    cover = filters.sum(0)[:, None]
-    wanted = log_mel.exp()
+    match = _MelMatch(log_mel.transpose(1, 2), config)
+    frames_first = magnitude.transpose(1, 2)
     for _ in range(rounds):
-        ratio = wanted / (filters @ magnitude).clamp_min(LOG_FLOOR)
-        gain = torch.where(cover > 0, filters.mT @ ratio / cover, 1.0)
-        magnitude = (magnitude * gain).clamp_min(LOG_FLOOR)
-    return magnitude
+        frames_first = match(frames_first, slice(None))
+    return frames_first.transpose(1, 2)
 
 
 def peak_phase(magnitude: Tensor, config: MelConfig, lead: Tensor | None = None) -> Tensor:
@@ -165,6 +164,66 @@ def _random_phase(magnitude: Tensor, seed: int) -> Tensor:
     return torch.polar(torch.ones_like(turns), 2 * torch.pi * turns)
 
 
-def _accelerated(consistent: Tensor, previous: Tensor, momentum: float) -> Tensor:
-    """Direction of the paper's c + a (c - c_previous); sgn of a complex number is z / |z|."""
-    return torch.sgn(torch.sub(consistent, previous, alpha=momentum / (1 + momentum)))
+def _length(spec: Tensor) -> Tensor:
+    """Absolute values of complex numbers, in less than half of the time of `abs`."""
+    real, imaginary = torch.view_as_real(spec).unbind(-1)
+    return (real.square() + imaginary.square()).sqrt_()
+
+
+def _search(
+    spec: Tensor,
+    config: MelConfig,
+    iterations: int,
+    momentum: float,
+    lead: Tensor | None,
+    target: Callable[[int, slice, Tensor], Tensor],
+) -> Tensor:
+    """The iterations, from a complex `spec` (batch, frames, bins), to the sound (batch, samples).
+
+    target: magnitude of a block of frames, from the iteration, the block, and the spectra that the
+    sound so far has there. Everything runs along the innermost axis and block by block: what lies
+    between two steps then stays in the processor's cache.
+    """
+    hann = torch.tensor(window(config), device=spec.device)
+    frames, hop, padding = spec.shape[1], config.hop_length, config.padding
+    inside = slice(padding, padding + frames * hop)
+    weight = overlap_add((hann**2).expand(1, frames, -1), hop)[:, inside].clamp_min(SMALLEST)
+    blocks = [slice(start, start + BLOCK) for start in range(0, frames, BLOCK)]
+    previous = torch.zeros_like(spec)
+
+    def sound() -> Tensor:
+        pieces = [torch.fft.irfft(spec[:, block], config.n_fft).mul_(hann) for block in blocks]
+        return overlap_add(torch.cat(pieces, dim=1), hop)[:, inside].div_(weight)
+
+    for iteration in range(iterations):
+        audio = functional.pad(_led(sound(), lead), (padding, padding), mode="reflect")
+        windows = audio.unfold(-1, config.n_fft, hop)
+        for block in blocks:
+            found = torch.fft.rfft(windows[:, block] * hann)
+            step = torch.sub(found, previous[:, block], alpha=momentum / (1 + momentum))
+            gain = target(iteration, block, found) / _length(step).clamp_min_(SMALLEST)
+            spec[:, block] = step.mul_(gain)  # the phase of the paper's c + a (c - c_previous)
+            previous[:, block] = found
+    return sound()
+
+
+class _MelMatch:
+    """One round of `match_mel`, frames first. log_mel: (batch, frames, n_mels).
+
+    covered: which bins lie in a mel filter, (bins,).
+    """
+
+    def __init__(self, log_mel: Tensor, config: MelConfig) -> None:
+        filters = torch.tensor(mel_filterbank(config), device=log_mel.device)
+        cover = filters.sum(0)
+        self.covered = cover > 0
+        self.there = filters.T.contiguous()
+        self.back = filters / torch.where(self.covered, cover, 1.0)
+        self.uncovered = torch.where(self.covered, 0.0, 1.0)  # their gain
+        self.wanted = log_mel.exp().contiguous()
+
+    def __call__(self, magnitude: Tensor, block: slice) -> Tensor:
+        """(batch, frames of the block, bins) -> the same, nearer to the mel."""
+        ratio = self.wanted[:, block] / (magnitude @ self.there).clamp_min_(LOG_FLOOR)
+        gain = (ratio @ self.back).add_(self.uncovered)
+        return (magnitude * gain).clamp_min_(LOG_FLOOR)

@@ -3,6 +3,8 @@
 Scores and logits are those of a discriminator or critic, high for real, of any shape.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -21,6 +23,25 @@ def vanilla_discriminator(on_real: Tensor, on_fake: Tensor) -> Tensor:
 def vanilla_generator(on_fake: Tensor) -> Tensor:
     """The non-saturating loss of the same paper."""
     return functional.softplus(-on_fake).mean()
+
+
+def hinge_discriminator(on_real: Tensor, on_fake: Tensor) -> Tensor:
+    """Hinge loss of real and generated (Lim and Ye 2017, arXiv 1705.02894)."""
+    return (1 - on_real.float()).relu().mean() + (1 + on_fake.float()).relu().mean()
+
+
+def hinge_generator(on_fake: Tensor) -> Tensor:
+    """The generator's side of it: the scores themselves, unbounded."""
+    return -on_fake.float().mean()
+
+
+def feature_distance(on_real: Sequence[Tensor], on_fake: Sequence[Tensor]) -> Tensor:
+    """Sum over layers of the mean absolute difference of their activations; the real ones fixed.
+
+    Larsen et al. 2016, arXiv 1512.09300.
+    """
+    pairs = zip(on_real, on_fake, strict=True)
+    return torch.stack([(a.detach().float() - b.float()).abs().mean() for a, b in pairs]).sum()
 
 
 def zero_centred_penalty(logits: Tensor, inputs: Tensor) -> Tensor:

@@ -37,15 +37,15 @@ def multi_resolution_stft(reference: Tensor, estimate: Tensor) -> Tensor:
     return torch.stack(parts).mean()
 
 
-def log_magnitude_l1(answer: Tensor, magnitude: Tensor) -> Tensor:
+def log_magnitude_l1(answer: Tensor, magnitude: Tensor, floor: float = MAGNITUDE_FLOOR) -> Tensor:
     """Mean absolute error of a natural log-magnitude; a scalar.
 
-    Where the truth is below 1e-3, any answer below 1e-3 is right. (Flooring both sides would be
+    Where the truth is below `floor`, any answer below it is right. (Flooring both sides would be
     the same measure for loud bins, but give none a slope that starts below the floor, as all bins
     above `fmax` do.)
     """
-    error = answer - magnitude.clamp_min(MAGNITUDE_FLOOR).log()
-    return torch.where(magnitude > MAGNITUDE_FLOOR, error.abs(), error.relu()).mean()
+    error = answer - magnitude.clamp_min(floor).log()
+    return torch.where(magnitude > floor, error.abs(), error.relu()).mean()
 
 
 def chroma_cosine(reference: Tensor, other: Tensor, config: MelConfig) -> Tensor:

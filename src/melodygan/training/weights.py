@@ -123,9 +123,10 @@ def _at_most(count: int) -> Iterator[None]:
     """Within the block, networks of more than `count` parameters raise _TooLarge while made."""
     made = 0
 
-    def look(_module: nn.Module, _name: str, parameter: nn.Parameter | None) -> None:
+    def look(_module: nn.Module, name: str, parameter: nn.Parameter | None) -> None:
         nonlocal made
-        made += parameter is not None
+        # a normalised weight is registered as itself, then as the two that it is made of
+        made += parameter is not None and not name.startswith("original")
         if made > count:
             raise _TooLarge
 

@@ -1,11 +1,11 @@
 """Vocoders: from log-mel back to sound. One contract, kinds chosen by `vocoder.kind`.
 
 magnet (default): a small network predicts the linear magnitude that the mel has blurred or cut
-off, then Griffin-Lim finds a signal near it that has the given mel. It trains in seconds on a CPU
+off, then Griffin-Lim finds a signal near it that has the given mel. It trains in a minute on a CPU
 because its answer starts at the least-squares magnitude and only the correction is learned. The
 nearer the mel is to full band and full resolution, the less is left to learn. Blocks as in
-ConvNeXt (Liu et al. 2022, https://arxiv.org/abs/2201.03545), used for audio as in Vocos (Siuzdak
-2023, https://arxiv.org/abs/2306.00814); signal reconstruction in `audio/griffin_lim.py`.
+ConvNeXt (Liu et al. 2022, https://arxiv.org/abs/2201.03545), over frequency too; signal
+reconstruction in `audio/griffin_lim.py`.
 
 griffinlim: nothing learned; the baseline that every vocoder is scored against.
 

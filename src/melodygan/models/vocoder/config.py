@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 from melodygan.pipeline.params import Range
 from melodygan.training.settings import TrainSettings
 
+ITERATIONS = {"fast": 8, "good": 32, "best": 64}  # of Griffin-Lim, by MagNet's quality
+
 
 @dataclass(frozen=True)
 class MagNetParams(TrainSettings):
@@ -14,7 +16,47 @@ class MagNetParams(TrainSettings):
     frames: Annotated[int, Range(ge=8)]  # of a training crop
     channels: Annotated[int, Range(ge=4)]
     blocks: Annotated[int, Range(ge=1)]
-    iterations: Annotated[int, Range(ge=1)]  # of Griffin-Lim
+    quality: Literal["fast", "good", "best"]
+
+
+@dataclass(frozen=True)
+class HiFiGANParams(TrainSettings):
+    """Kind `hifigan`. V1, V2 and V3 of the paper differ in channels, rates and block."""
+
+    frames: Annotated[int, Range(ge=8)]  # of a training crop
+    channels: Annotated[int, Range(ge=16)]
+    rates: Annotated[list[int], Range(ge=2)]
+    block: Annotated[int, Range(ge=1, le=2)]
+    discriminator_channels: Annotated[int, Range(ge=0)]
+
+    def __post_init__(self) -> None:
+        require_channels(self.channels, self.rates)
+        if self.discriminator_channels % 4:
+            raise ValueError("discriminator_channels must be a multiple of 4")
+
+
+@dataclass(frozen=True)
+class MelGANParams(TrainSettings):
+    """Kind `melgan`."""
+
+    frames: Annotated[int, Range(ge=8)]  # of a training crop
+    channels: Annotated[int, Range(ge=1)]
+    rates: Annotated[list[int], Range(ge=2)]
+    discriminator_channels: Annotated[int, Range(ge=4)]
+
+    def __post_init__(self) -> None:
+        if self.discriminator_channels % 4:
+            raise ValueError("discriminator_channels must be a multiple of 4")
+
+
+@dataclass(frozen=True)
+class VocosParams(TrainSettings):
+    """Kind `vocos`."""
+
+    frames: Annotated[int, Range(ge=8)]  # of a training crop
+    channels: Annotated[int, Range(ge=4)]
+    blocks: Annotated[int, Range(ge=1)]
+    discriminator_channels: Annotated[int, Range(ge=0)]
 
 
 @dataclass(frozen=True)
@@ -28,6 +70,15 @@ class GriffinLimParams:
 class VocoderParams:
     """Which vocoder, and the settings of each; only those of the chosen kind count."""
 
-    kind: Literal["magnet", "griffinlim"]
+    kind: Literal["magnet", "vocos", "melgan", "hifigan", "griffinlim"]
     magnet: MagNetParams
+    vocos: VocosParams
+    melgan: MelGANParams
+    hifigan: HiFiGANParams
     griffinlim: GriffinLimParams
+
+
+def require_channels(channels: int, rates: list[int]) -> None:
+    """Raise ValueError unless every upsampling layer can halve the channels."""
+    if channels % 2 ** len(rates):
+        raise ValueError(f"channels {channels} cannot be halved by each of {len(rates)} rates")

@@ -4,6 +4,7 @@ from torch import Tensor, nn
 
 from melodygan.audio.griffin_lim import griffin_lim, mel_to_magnitude
 from melodygan.audio.mel import MelConfig
+from melodygan.models.vocoder.lengths import at_least, reflected
 
 
 class GriffinLim(nn.Module):
@@ -15,5 +16,7 @@ class GriffinLim(nn.Module):
 
     def forward(self, log_mel: Tensor, lead: Tensor | None = None) -> Tensor:
         """Sound of log-mel; lead: see `vocoder.py`."""
-        magnitude = mel_to_magnitude(log_mel, self.audio)
-        return griffin_lim(magnitude, self.audio, self.iterations, lead=lead)
+        long = at_least(log_mel, reflected(self.audio))
+        magnitude = mel_to_magnitude(long, self.audio)
+        sound = griffin_lim(magnitude, self.audio, self.iterations, lead=lead)
+        return sound[:, : log_mel.shape[-1] * self.audio.hop_length]

@@ -3,15 +3,23 @@
 from typing import Any
 
 from melodygan.models.vocoder.config import VocoderParams
+from melodygan.models.vocoder.hifigan.training import HiFiGANTask
 from melodygan.models.vocoder.kinds import NETWORKS
 from melodygan.models.vocoder.magnet.training import MagNetTask
+from melodygan.models.vocoder.melgan.training import MelGANTask
 from melodygan.models.vocoder.task import IdleTask, KindTask
 from melodygan.models.vocoder.vocoder import own_params
+from melodygan.models.vocoder.vocos.training import VocosTask
 from melodygan.training.data import Data
 from melodygan.training.settings import TrainSettings
 
 # how a kind is trained; one that is not here learns nothing
-TASKS: dict[str, type[KindTask]] = {"magnet": MagNetTask}
+TASKS: dict[str, type[KindTask]] = {
+    "magnet": MagNetTask,
+    "vocos": VocosTask,
+    "melgan": MelGANTask,
+    "hifigan": HiFiGANTask,
+}
 
 
 class VocoderTask(KindTask):

@@ -48,6 +48,21 @@ class Vocoder:
 
     def synthesise_pieces(self, read: Callable[[int, int], Float], frames: int) -> Iterator[Float]:
         """The same piece after piece, in bounded memory. read(start, stop): those frames."""
+        if self.reach is None:
+            yield from self._faded_pieces(read, frames)
+            return
+        stream = Stream(self)
+        for start in range(0, frames, PIECE):
+            stop = min(start + PIECE, frames)
+            yield stream.push(np.array(read(start, stop)), last=stop == frames)
+
+    @property
+    def reach(self) -> int | None:
+        """Frames on each side that a sample depends on; None where there is no such limit."""
+        return getattr(self.network, "reach", None)
+
+    def _faded_pieces(self, read: Callable[[int, int], Float], frames: int) -> Iterator[Float]:
+        """Pieces of which each takes up the phase of the one before, and is faded into it."""
         hop = self.audio.hop_length
         fade = torch.linspace(0, 1, FADE * hop)
         tail: Tensor | None = (
@@ -58,7 +73,7 @@ class Vocoder:
             before = min(start, CONTEXT)
             mel = to_network(np.array(read(start - before, min(stop + FADE, frames))))
             lead = None if tail is None else tail[:, : before * hop]
-            sound = self._pass(mel, lead)
+            sound = self.network_pass(mel, lead)
             if tail is not None:
                 middle = slice(before * hop, (before + FADE) * hop)
                 old, new = tail[:, before * hop :], sound[:, middle]
@@ -70,10 +85,44 @@ class Vocoder:
             yield sound[0, before * hop : end].numpy()
 
     @torch.no_grad()
-    def _pass(self, mel: Tensor, lead: Tensor | None) -> Tensor:
+    def network_pass(self, mel: Tensor, lead: Tensor | None) -> Tensor:
+        """The network on its device: (batch, n_mels, frames) -> (batch, samples) on the CPU."""
         device = next((p.device for p in self.network.parameters()), torch.device("cpu"))
         sound: Tensor = self.network(mel.to(device), None if lead is None else lead.to(device))
         return sound.float().cpu()
+
+
+class Stream:
+    """Sound of a log-mel that arrives in chunks, the same as of all of it at once.
+
+    For the kinds with a `reach` (vocos, melgan, hifigan): the sound lags so many frames behind,
+    `look_ahead` seconds. Twice the reach and a chunk are kept. Raises ValueError for other kinds.
+    """
+
+    def __init__(self, vocoder: Vocoder) -> None:
+        if vocoder.reach is None:
+            raise ValueError(f"vocoder kind {vocoder.params.kind} cannot stream exactly")
+        self.vocoder, self.reach = vocoder, vocoder.reach
+        self.look_ahead = self.reach / vocoder.audio.frame_rate
+        self.kept = np.zeros((0, vocoder.audio.n_mels), np.float32)
+        self.done = 0  # frames of `kept` whose sound has been given out
+
+    def push(self, log_mel: Float, last: bool = False) -> Float:
+        """The sound that (frames, n_mels) more make certain, (samples,), which may be none.
+
+        last: nothing follows, so that the sound of all frames is given out.
+        """
+        hop = self.vocoder.audio.hop_length
+        self.kept = np.concatenate([self.kept, log_mel])
+        ready = len(self.kept) - (0 if last else self.reach)
+        if ready <= self.done:
+            return np.zeros(0, np.float32)
+        sound = self.vocoder.network_pass(to_network(self.kept), None)[
+            0, self.done * hop : ready * hop
+        ]
+        drop = max(0, ready - self.reach)
+        self.kept, self.done = self.kept[drop:], ready - drop
+        return sound.numpy()
 
 
 def own_params(params: VocoderParams) -> Any:

@@ -40,8 +40,9 @@ MODELS: dict[str, dict[str, Any]] = {
         "noise_dim": 8, "channels": 8, "penalty": 10.0, "penalty_every": 4, "average_decay": 0.9,
     },
     "cyclegan": SETTINGS | {
-        "labels": [], "frames": 32, "width": 4, "blocks": 1, "cycle": 10.0, "identity": 5.0,
-        "pool": 8,
+        "lr": 5e-4, "labels": [], "frames": 32, "generator": "resnet", "width": 4, "blocks": 1,
+        "residual": True, "cycle": 1.0, "identity": 1.0, "chroma": 1.0, "onset": 1.0,
+        "calibrate": True, "pool": 8,
     },
     "vocoder": {
         "kind": "magnet",

@@ -14,8 +14,7 @@ from melodygan.audio.mel import MelConfig
 from melodygan.blocks.scale import Scale
 from melodygan.cli import main
 from melodygan.models.cyclegan.config import CycleGANParams
-from melodygan.models.cyclegan.model import TrainedCycleGAN
-from melodygan.models.cyclegan.network import Generator
+from melodygan.models.cyclegan.model import TrainedCycleGAN, make_generator
 from melodygan.models.vocoder.config import VocoderParams
 from melodygan.models.vocoder.griffinlim import GriffinLim
 from melodygan.models.vocoder.vocoder import Vocoder
@@ -41,8 +40,7 @@ def song(repository: Path) -> Path:
     audio, vocoder = load(MelConfig, "audio"), load(VocoderParams, "vocoder")
     params = load(CycleGANParams, "cyclegan")
     generators = {
-        direction: Generator(params.width, params.blocks)
-        for direction in (("jazz", "rock"), ("rock", "jazz"))
+        direction: make_generator(params) for direction in (("jazz", "rock"), ("rock", "jazz"))
     }
     TrainedCycleGAN(generators, params, audio, Scale(2.0)).save(Path("models/cyclegan"))
     without_network = replace(vocoder, kind="griffinlim")
@@ -80,7 +78,13 @@ def test_outside_the_repository_one_line_says_where_to_go(
 
 @pytest.mark.parametrize(
     "arguments",
-    [[], ["repro", "-j", "0"], ["prune", "--max-gb", "-1"], ["prune", "--max-days=nan"]],
+    [
+        [],
+        ["repro", "-j", "0"],
+        ["prune", "--max-gb", "-1"],
+        ["prune", "--max-days=nan"],
+        ["convert", "a.wav", "--to", "rock", "-o", "b.wav", "--strength", "1.5"],
+    ],
 )
 def test_impossible_arguments_are_refused(arguments: list[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
@@ -131,7 +135,10 @@ def test_a_whole_song_is_converted_to_16_bit_mono_of_its_own_length(song: Path) 
         (["song.flac", "--to", "rock", "-o", "a.mp3"], "a name that ends in .wav"),
         (["absent.mp3", "--to", "rock", "-o", "a.wav"], "absent.mp3: No such file"),
         (["params.yaml", "--to", "rock", "-o", "a.wav"], "params.yaml: not decodable"),
-        (["silent.wav", "--to", "rock", "-o", "a.wav"], "silent.wav: silent"),
+        (
+            ["silent.wav", "--to", "rock", "-o", "a.wav"],
+            "silent.wav: the instrumental of it is silent",
+        ),
         (["short.wav", "--to", "rock", "-o", "a.wav"], "short.wav: shorter than 1024 samples"),
     ],
 )
@@ -145,6 +152,33 @@ def test_what_cannot_be_converted_is_refused_in_one_line(
     assert message in told
     assert told.count("\n") == 1
     assert not Path("a.wav").exists()
+
+
+def test_vocals_are_laid_back_in_stereo_over_the_converted_instrumental(song: Path) -> None:
+    arguments = ["convert", str(song), "--to", "rock", "-o", "with.wav", "--keep-vocals"]
+    assert main(arguments) == 0
+    info = soundfile.info("with.wav")
+    assert (info.samplerate, info.channels, info.subtype) == (44100, 2, "PCM_16")
+    assert info.frames == 3 * 44100
+
+
+def test_a_folder_of_songs_becomes_a_folder_and_other_files_are_named(
+    song: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = song.parent / "songs"
+    folder.mkdir()
+    shutil.copy(song, folder / "one.flac")
+    shutil.copy(song, folder / "two.flac")
+    (folder / "notes.txt").write_text("not a song")
+    assert main(["convert", str(folder), "--to", "rock", "-o", "new"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == ["new/one.wav:", "new/two.wav:", "not"]
+    assert "notes.txt" in lines[2]
+    assert sorted(path.name for path in Path("new").iterdir()) == ["one.wav", "two.wav"]
+    (folder / "two.flac").unlink()
+    (folder / "one.flac").unlink()
+    assert main(["convert", str(folder), "--to", "rock", "-o", "new"]) == 1
+    assert "no file in it could be converted (not converted: notes" in capsys.readouterr().err
 
 
 def test_models_that_were_never_trained_are_asked_for(

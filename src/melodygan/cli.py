@@ -62,11 +62,23 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.set_defaults(run=_prune)
 
-    command = commands.add_parser("convert", help="turn a whole song into another style")
-    command.add_argument("song", type=Path, metavar="SONG")
+    command = commands.add_parser("convert", help="turn whole songs into another style")
+    command.add_argument("song", type=Path, metavar="SONG", help="a file, or a folder of them")
     command.add_argument("--to", required=True, metavar="LABEL", help="the style to convert to")
     command.add_argument("--from", dest="source", metavar="LABEL", help="the song's own style")
-    command.add_argument("-o", "--out", type=Path, required=True, metavar="OUT.wav")
+    command.add_argument(
+        "-o", "--out", type=Path, required=True, metavar="OUT", help="a WAV file, or a folder"
+    )
+    command.add_argument(
+        "--strength",
+        type=_share,
+        default=1.0,
+        metavar="S",
+        help="from 0, the source, to 1 (default)",
+    )
+    command.add_argument(
+        "--keep-vocals", action="store_true", help="lay the song's vocals over the result"
+    )
     command.set_defaults(run=_convert)
 
     command = commands.add_parser("import-vocoder", help="make a public checkpoint models/vocoder")
@@ -96,6 +108,13 @@ def _amount(text: str) -> float:
     value = float(text)
     if not value >= 0:  # false for NaN too
         raise argparse.ArgumentTypeError(f"must be at least 0, not {text}")
+    return value
+
+
+def _share(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"must be from 0 to 1, not {text}")
     return value
 
 
@@ -142,7 +161,8 @@ def _prune(options: argparse.Namespace) -> int:
 def _convert(options: argparse.Namespace) -> int:
     from melodygan.commands.convert import convert
 
-    print(convert(options.song, options.source, options.to, options.out))
+    settings = options.strength, options.keep_vocals
+    print(convert(options.song, options.source, options.to, options.out, *settings))
     return 0
 
 

@@ -83,5 +83,5 @@ def test_a_preset_that_does_not_fit_is_refused_and_changes_nothing(
 
 
 def test_an_unknown_preset_is_refused_with_the_known_ones(params: Path) -> None:
-    with pytest.raises(UserError, match=r"no preset `huge` .*known: full, hifigan"):
+    with pytest.raises(UserError, match=r"no preset `huge` .*known: cyclegan-paper, full, hifigan"):
         apply_preset("huge", PRESETS, params)

@@ -2,22 +2,28 @@
 
 from pathlib import Path
 
+import fake
 import numpy as np
 import pytest
 import torch
 
+from melodygan.audio.histogram import BandHistograms
 from melodygan.blocks.scale import Scale
 from melodygan.dataset.feature_set import FeatureSet
 from melodygan.models.cyclegan.config import CycleGANParams
-from melodygan.models.cyclegan.model import TrainedCycleGAN
-from melodygan.models.cyclegan.network import Generator
+from melodygan.models.cyclegan.content import chroma_loss, onset_loss
+from melodygan.models.cyclegan.model import TrainedCycleGAN, make_generator
+from melodygan.models.cyclegan.network import Generator, UNet
 from melodygan.models.cyclegan.pool import ImagePool
 from melodygan.models.cyclegan.training import choose_labels
 from melodygan.pipeline import UserError
 from melodygan.pipeline.params import parse
+from melodygan.training.verdict import Outcome, verdict
 
-LEARNING = {"steps": 150, "lr": 2e-3, "validate_every": 50, "cycle": 5.0, "identity": 0.0,
-            "pool": 10}  # fmt: skip
+LEARNING = {"steps": 150, "lr": 2e-3, "validate_every": 50, "cycle": 0.0, "identity": 0.0}
+FRAMES = 640
+PAPER = {"residual": False, "cycle": 10.0, "identity": 5.0, "chroma": 0.0, "onset": 0.0,
+         "calibrate": False}  # fmt: skip
 
 
 def count(network: torch.nn.Module) -> int:
@@ -39,17 +45,145 @@ def test_the_pool_fills_first_and_then_answers_with_old_images_half_of_the_time(
     assert len(pool.images) == 20
 
 
-def test_conversion_gains_style_and_keeps_more_content_than_a_random_target(
-    trained, features, params
+@pytest.mark.parametrize("kind", ["resnet", "unet"])
+def test_a_residual_generator_starts_as_the_identity(kind: str, params) -> None:
+    mel = torch.rand(2, 1, 32, 64) * 2 - 1
+    values = params("cyclegan", generator=kind)
+    assert torch.equal(make_generator(values)(mel), mel)
+    paper = make_generator(params("cyclegan", generator=kind, **PAPER))
+    assert not torch.allclose(paper(mel), mel, atol=0.1)
+    assert float(paper(100 * mel).detach().abs().max()) <= 1  # tanh
+
+
+def test_the_paper_form_has_the_weights_of_the_residual_one() -> None:
+    for paper, residual in [
+        (Generator(4, 2), Generator(4, 2, residual=True)),
+        (UNet(4), UNet(4, residual=True)),
+    ]:
+        shapes, others = (
+            {name: value.shape for name, value in network.state_dict().items()}
+            for network in (paper, residual)
+        )
+        assert shapes == others
+
+
+def play(label: str, tune: int) -> np.ndarray:
+    """A tune as log-mel (frames, n_mels): struck is dull and rings, plucked is bright and short."""
+    rng = np.random.default_rng(tune)
+    beat = int(rng.integers(10, 22))
+    notes = rng.integers(6, 26, FRAMES // beat + 1)
+    time, band = np.arange(FRAMES)[:, None], np.arange(fake.AUDIO.n_mels)[None, :]
+    away = band - notes[time // beat]
+    if label == "struck":
+        mel = -3 - 0.10 * band - (time % beat) / 9 - 0.5 * np.abs(away)
+    else:
+        mel = -5 + 0.05 * band - 2 * ((time % beat) / 7) - away**2 / 8
+    mel = mel + 0.3 * rng.standard_normal(mel.shape)
+    return np.maximum(mel, -11.5).astype(np.float32)
+
+
+@pytest.fixture
+def instruments(project: Path) -> FeatureSet:
+    """Two labels whose tunes differ, and whose sound does too: a conversion is known to exist."""
+    tracks = [
+        fake.FakeTrack(f"{label}-{n}", label, split, play(label, 100 * place + n))
+        for place, label in enumerate(("plucked", "struck"))
+        for n, split in enumerate(fake.SPLITS)
+    ]
+    fake.write_features(project / "data/features", tracks)
+    return FeatureSet(project / "data/features", fake.AUDIO)
+
+
+@pytest.mark.parametrize("kind", ["resnet", "unet"])
+def test_conversion_learns_style_keeps_the_song_and_nears_the_true_rendering(
+    kind: str, trained, instruments, params
 ) -> None:
-    task = trained("cyclegan", params("cyclegan", **LEARNING))
-    assert task.labels == ("beat", "drone")
-    for direction in task.test().values():
-        style, chroma = direction["style_probability"], direction["chroma_cosine"]
+    task = trained("cyclegan", params("cyclegan", generator=kind, **LEARNING))
+    assert task.labels == ("plucked", "struck")
+    scores = task.test()
+    for name in ("plucked_to_struck", "struck_to_plucked"):
+        style = scores[name]["style_probability"]
         assert style["identity"] < 0.2 and style["random_target"] > 0.8
         assert style["value"] > 0.5
-        assert chroma["identity"] == pytest.approx(1, abs=1e-3)
-        assert chroma["value"] > chroma["random_target"]
+        assert scores[name]["chroma"]["value"] > 0.5 > scores[name]["chroma"]["random_target"]
+    claim = task.claim(scores)
+    assert claim.value < 0.4
+    of = scores["mean"]["shortfall_both"]
+    assert claim.baseline == min(of[name] for name in ("identity", "equaliser", "transport"))
+    model = task.trained()
+    source, true = play("plucked", 6), play("struck", 6)  # a test track
+    made = model.convert(source, "plucked", "struck")
+    assert np.abs(made - true).mean() < 0.6 * np.abs(source - true).mean()
+
+
+UNFINISHED = Outcome(0, 0, None, "", 0, False, ())
+
+
+def test_an_untrained_model_is_told_that_it_is_no_better_than_its_baseline(
+    instruments, params, make
+) -> None:
+    task = make("cyclegan", params("cyclegan", calibrate=False))
+    scores = task.test()
+    assert scores["mean"]["shortfall_both"]["value"] == pytest.approx(1, abs=0.1)
+    claim = task.claim(scores)
+    assert claim.value > claim.baseline
+    assert "no better than" in verdict("cyclegan", UNFINISHED, claim)
+
+
+def test_calibration_alone_does_not_pass_for_a_trained_model(instruments, params, make) -> None:
+    task = make("cyclegan", params("cyclegan", calibrate=True))
+    claim = task.claim(task.test())
+    assert claim.reached < 0.05 or claim.unclear
+
+
+def test_a_model_that_stays_in_its_own_label_fails(instruments, params, make) -> None:
+    task = make("cyclegan", params("cyclegan"))
+    judge = task._judge("test")
+    own = {
+        direction: [judge.tracks[direction[0]][1 - i] for i in range(2)]
+        for direction in judge.anchors
+    }
+    claim = task.claim(judge.judge(own))
+    assert claim.value > 1
+    assert "no better than" in verdict("cyclegan", UNFINISHED, claim)
+
+
+def test_levels_are_those_of_the_target_after_calibration(features, params, make) -> None:
+    task = make("cyclegan", params("cyclegan", calibrate=True))  # its generators do nothing yet
+    model = task.trained()
+    for source, target in model.directions:
+        converted = np.concatenate([model.convert(t.mel, source, target)
+                                    for t in features.tracks("train", source)])  # fmt: skip
+        wanted = np.concatenate([track.mel for track in features.tracks("train", target)])
+        for quantile in (10, 50, 90):
+            found = np.percentile(converted, quantile, axis=0)
+            assert np.abs(found - np.percentile(wanted, quantile, axis=0)).mean() < 0.3
+
+
+def test_content_losses_hear_other_notes_and_other_onsets_and_not_another_timbre(features) -> None:
+    tracks = [
+        torch.from_numpy(track.mel[:128].T.copy())[None] for track in features.tracks("train")
+    ]
+    mel, other = tracks[0], tracks[1].roll(5, 2)
+    louder = (mel + torch.linspace(0, 1, 32)[None, :, None]).requires_grad_()
+    for loss in (lambda *pair: chroma_loss(features.audio, *pair), onset_loss):
+        assert float(loss(mel, mel)) == pytest.approx(0, abs=1e-3)
+        of_louder = loss(mel, louder)
+        assert of_louder.item() < 0.3 < float(loss(mel, other))
+        (gradient,) = torch.autograd.grad(of_louder, louder)
+        assert gradient.isfinite().all() and float(gradient.abs().max()) > 0
+        silent = torch.full_like(mel, -11.5)
+        assert torch.isfinite(loss(mel, silent))
+
+
+def test_losses_without_a_weight_are_neither_computed_nor_logged(features, params, make) -> None:
+    for changes, logged in [
+        (PAPER, {"adversarial", "cycle", "identity"}),
+        ({"cycle": 0.0, "identity": 0.0}, {"adversarial", "chroma", "onset"}),
+    ]:
+        task = make("cyclegan", params("cyclegan", **changes))
+        update = next(task.updates(task.batch(np.random.default_rng(0)), 0))
+        assert set(update.logs) == logged
 
 
 def some_model(features: FeatureSet, params: CycleGANParams) -> TrainedCycleGAN:
@@ -65,7 +199,10 @@ def mel_of(frames: int) -> np.ndarray:
 def test_any_length_converts_and_a_saved_model_converts_alike(
     features, params, tmp_path: Path
 ) -> None:
-    model = some_model(features, params("cyclegan"))
+    model = some_model(features, params("cyclegan", residual=False))
+    rng = np.random.default_rng(1)
+    clips = {label: rng.uniform(-11, 0, (2, 32, 32)).astype(np.float32) for label in "ab"}
+    model.calibrate(clips, {label: of[0] - 1 for label, of in clips.items()})
     model.save(tmp_path / "cyclegan")
     again = TrainedCycleGAN.load(tmp_path / "cyclegan", features.audio)
     for frames in (1, 5, 64, 101):
@@ -75,6 +212,17 @@ def test_any_length_converts_and_a_saved_model_converts_alike(
         assert np.array_equal(converted, again.convert(mel, "a", "b"))
     with pytest.raises(UserError, match=r"cannot convert b to c \(trained: a to b, b to a\)"):
         again.convert(mel, "b", "c")
+
+
+def test_levels_of_another_shape_are_refused(features, params, tmp_path: Path) -> None:
+    model = some_model(features, params("cyclegan"))
+    model.calibrations = {
+        direction: BandHistograms(np.zeros((5, 32), np.float32), np.ones((5, 32), np.float32))
+        for direction in model.directions
+    }
+    model.save(tmp_path / "cyclegan")
+    with pytest.raises(UserError, match=r"levels of a to b are not those .*dvc repro -f cyclegan"):
+        TrainedCycleGAN.load(tmp_path / "cyclegan", features.audio)
 
 
 def test_what_comes_later_has_no_say_in_what_a_passage_becomes(features, params) -> None:

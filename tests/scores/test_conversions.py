@@ -80,7 +80,7 @@ def perfect(i: int, source: str, target: str) -> Float:
 
 def test_a_perfect_conversion_misses_little_and_keeps_the_song(judge: ConversionScores) -> None:
     scores = by(judge, perfect)
-    assert set(scores) == {"plucked_to_struck", "struck_to_plucked"}
+    assert set(scores) == {"plucked_to_struck", "struck_to_plucked", "mean"}
     for direction in scores.values():
         assert direction["shortfall"]["value"] < 0.5
         assert direction["shortfall_blind"]["value"] < 0.5
@@ -95,14 +95,32 @@ def test_all_scores_have_all_anchors_and_an_interval_about_the_value(
     judge: ConversionScores,
 ) -> None:
     for direction in by(judge, perfect).values():
-        assert set(direction) == {*KEYS, "shortfall", "shortfall_blind"}
+        assert set(direction) == {*KEYS, "shortfall", "shortfall_blind", "shortfall_both"}
         for values in direction.values():
             assert set(ANCHORS) < set(values)
             low, high = values["interval"]
             assert low <= values["value"] + 1e-9
             assert values["value"] <= high + 1e-9
-        low, high = direction["shortfall"]["transport_interval"]
-        assert low <= direction["shortfall"]["transport"] <= high
+        for score in ("shortfall", "shortfall_blind", "shortfall_both"):
+            low, high = direction[score]["transport_interval"]
+            assert low <= direction[score]["transport"] <= high
+
+
+def test_the_mean_is_that_of_the_directions_and_both_that_of_the_shortfalls(
+    judge: ConversionScores,
+) -> None:
+    scores = by(judge, lambda i, source, target: perfect(i, source, "struck"))  # good in one only
+    mean = scores.pop("mean")
+    for score, values in mean.items():
+        for key in ANCHORS:
+            assert values[key] == pytest.approx(np.mean([of[score][key] for of in scores.values()]))
+    for of in (*scores.values(), mean):
+        both = np.mean([of[score]["value"] for score in ("shortfall", "shortfall_blind")])
+        assert of["shortfall_both"]["value"] == pytest.approx(both)
+    good, bad = (scores[name]["shortfall_both"] for name in sorted(scores))
+    assert good["value"] < 0.5 < bad["value"]
+    spread = np.ptp(mean["shortfall_both"]["interval"])
+    assert 0 < spread < np.mean([np.ptp(good["interval"]), np.ptp(bad["interval"])]) + 1e-6
 
 
 def test_neither_the_source_nor_a_real_track_of_the_target_wins(judge: ConversionScores) -> None:
@@ -206,6 +224,10 @@ def test_tracks_too_short_for_a_clip_are_left_out_and_told_if_there_are_no_other
     assert len(ConversionScores(train, short, AUDIO, 0).tracks["plucked"]) == 3
     with pytest.raises(UserError, match="no track has the 128 frames"):
         ConversionScores(train, short | {"struck": [held["struck"][0][:127]]}, AUDIO, 0)
+
+
+def test_where_nothing_was_converted_there_is_nothing_to_judge(judge: ConversionScores) -> None:
+    assert judge.judge({}) == {}
 
 
 def test_judging_again_gives_the_same_numbers(judge: ConversionScores) -> None:

@@ -19,7 +19,8 @@ from melodygan.pipeline.errors import UserError
 AUDIO = MelConfig(8000, 256, 64, 256, 32, 0.0, 4000.0)
 PARAMS = CycleGANParams(
     steps=1, batch_size=1, lr=0.1, validate_every=1, patience=0, max_minutes=0.0, sample_every=0,
-    labels=["a", "b"], frames=32, width=2, blocks=1, cycle=1.0, identity=0.0, pool=0,
+    labels=["a", "b"], frames=32, generator="resnet", width=2, blocks=1, residual=False, cycle=1.0,
+    identity=0.0, chroma=0.0, onset=0.0, calibrate=False, pool=0,
 )  # fmt: skip
 
 

@@ -53,9 +53,16 @@ def test_every_stage_leaves_its_metrics_with_the_agreed_keys(project) -> None:
         ],
         "cyclegan": [
             f"{direction}.{name}.{anchor}"
-            for direction in ("swing_to_pop", "pop_to_swing")
-            for name in ("style_probability", "chroma_cosine")
-            for anchor in ("value", "identity", "random_target")
+            for direction in ("swing_to_pop", "pop_to_swing", "mean")
+            for name in ("style_probability", "chroma", "onset_correlation", "shortfall")
+            for anchor in (
+                "value",
+                "identity",
+                "chance",
+                "random_target",
+                "equaliser",
+                "transport",
+            )
         ],
         "vocoder": [
             f"{name}.{anchor}"

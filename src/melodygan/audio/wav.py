@@ -1,4 +1,4 @@
-"""Writing WAV files, the one way this project does it: mono, 16 bit, never clipped or half."""
+"""Writing WAV files, the one way this project does it: 16 bit, never clipped, never half."""
 
 import tempfile
 import wave
@@ -15,11 +15,12 @@ _IN_MEMORY = 1 << 26  # bytes
 _BLOCK = 1 << 20  # samples
 
 
-def write_wav(path: Path, pieces: Iterable[Float], sample_rate: int) -> float:
-    """Write the pieces (samples,) of a sound one after another; returns the sound's peak.
+def write_wav(path: Path, pieces: Iterable[Float], sample_rate: int, channels: int = 1) -> float:
+    """Write the pieces of a sound one after another; returns the sound's peak.
 
-    Above a peak of 1 the whole sound is scaled down to 1. sample_rate: Hz. The file appears under
-    its name when it is complete. Memory does not grow with the length. Raises OSError.
+    pieces: (samples,), or (samples, channels) where there are more channels than one. Above a peak
+    of 1 the whole sound is scaled down to 1. sample_rate: Hz. The file appears under its name when
+    it is complete. Memory does not grow with the length. Raises OSError.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{path.name}.tmp")
@@ -31,7 +32,7 @@ def write_wav(path: Path, pieces: Iterable[Float], sample_rate: int) -> float:
                 raw.write(np.ascontiguousarray(piece, np.float32).data)
             raw.seek(0)
             with wave.open(str(temporary), "wb") as file:
-                file.setnchannels(1)
+                file.setnchannels(channels)
                 file.setsampwidth(2)
                 file.setframerate(sample_rate)
                 while block := raw.read(4 * _BLOCK):

@@ -1,10 +1,10 @@
-"""`melodygan convert`: a whole song from a file into the other label's style."""
+"""`melodygan convert`: a whole song, or a folder of them, into the other label's style."""
 
 from pathlib import Path
 
 from melodygan.audio.mel import MelConfig
 from melodygan.dataset.preprocess import PreprocessParams
-from melodygan.generation.convert import Conversion
+from melodygan.generation.convert import Conversion, Separation
 from melodygan.generation.makers import Makers
 from melodygan.pipeline.errors import UserError
 from melodygan.pipeline.params import load
@@ -12,22 +12,80 @@ from melodygan.pipeline.runtime import Runtime
 from melodygan.training.device import start_device
 
 
-def convert(song: Path, source: str | None, target: str, out: Path) -> str:
+def convert(
+    song: Path,
+    source: str | None,
+    target: str,
+    out: Path,
+    strength: float = 1.0,
+    keep_vocals: bool = False,
+) -> str:
     """Convert the file `song` from label `source` to label `target` into the WAV file `out`.
 
-    source: None stands for the only label that a model can convert to `target`. Returns a line
-    that says what was done. Raises UserError for a song that is not usable audio, a direction that
-    was not trained, models that are not there, or an `out` that is the song.
+    song: or a folder, of which every file is converted into a WAV file of its name in the folder
+    `out`. source: None stands for the only label that a model can convert to `target`. A song is
+    taken apart first where the models were trained on a stem; keep_vocals lays its vocals back.
+    Returns a line for each song that says what was done. Raises UserError for a song that is not
+    usable audio (of a folder: if none is), a direction that was not trained, models that are not
+    there, or an `out` that is the song.
     """
-    if out.suffix.lower() != ".wav":
-        raise UserError(f"{out}: the result is a WAV file: give it a name that ends in .wav")
-    if out.exists() and song.exists() and out.samefile(song):
-        raise UserError(f"{out} is the song itself: give the result another name")
-    if out.is_dir():
-        raise UserError(f"{out} is a folder: give the result the name of a file")
+    songs = _songs(song, out)
     audio, cleaning = load(MelConfig, "audio"), load(PreprocessParams, "preprocess")
     makers = Makers(audio, start_device(Runtime.read()))
     _, model, source = makers.converter(source, target)
-    conversion = Conversion(model, source, target, makers.synthesiser(), audio, cleaning)
-    seconds = conversion.run(song, out)
-    return f"{out}: {seconds:.1f} s of {song.name}, {source} to {target}"
+    separation = _separation(cleaning.stems[0], keep_vocals)
+    conversion = Conversion(
+        model, source, target, makers.synthesiser(), audio, cleaning, strength, separation
+    )
+    lines, failed = [], []
+    for one, result in songs.items():
+        try:
+            seconds = conversion.run(one, result)
+        except UserError as error:
+            if song == one:
+                raise
+            failed.append(f"not converted: {error}")
+            continue
+        lines.append(f"{result}: {seconds:.1f} s of {one.name}, {source} to {target}")
+    if not lines:
+        raise UserError(f"{song}: no file in it could be converted ({failed[0]})")
+    return "\n".join([*lines, *failed])
+
+
+def _songs(song: Path, out: Path) -> dict[Path, Path]:
+    """Which file becomes which."""
+    if song.is_dir():
+        if out.exists() and not out.is_dir():
+            raise UserError(f"{out} is a file: give a folder for the songs of {song}")
+        files = sorted(f for f in song.iterdir() if f.is_file() and not f.name.startswith("."))
+        songs = {file: out / f"{file.stem}.wav" for file in files}
+        if not songs:
+            raise UserError(f"{song}: no files in it: choose a folder of songs")
+        if len(set(songs.values())) < len(songs):
+            raise UserError(f"{song}: two files have one name but for their endings: rename one")
+    else:
+        if out.suffix.lower() != ".wav":
+            raise UserError(f"{out}: the result is a WAV file: give it a name that ends in .wav")
+        if out.is_dir():
+            raise UserError(f"{out} is a folder: give the result the name of a file")
+        songs = {song: out}
+    for one, result in songs.items():
+        if result.exists() and one.exists() and result.samefile(one):
+            raise UserError(f"{result} is the song itself: give the result another name")
+    return songs
+
+
+def _separation(stem: str, keep_vocals: bool) -> Separation | None:
+    """How to get the stem that the models were trained on; None where that is the whole mix."""
+    from melodygan.separation.separate import StemSeparator
+    from melodygan.separation.stage_work import SeparateParams
+
+    if keep_vocals and stem != "instrumental":
+        raise UserError(
+            f"--keep-vocals: the models were trained on the {stem}, which has the vocals in it: "
+            "set preprocess.stems to [instrumental] and train again, or leave it out"
+        )
+    params = load(SeparateParams, "separate")
+    if stem == "mix" or not params.enabled:
+        return None
+    return Separation(StemSeparator(params.model), stem, keep_vocals)

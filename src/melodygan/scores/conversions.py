@@ -6,6 +6,7 @@ conversions that need no training (`equaliser`, `transport`).
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,7 @@ Matrix = NDArray[np.float64]
 Direction = tuple[str, str]  # source label, target label
 Convert = Callable[[Float, str, str], Float]
 Answer = dict[str, Matrix]  # by score, one value per track, or per draw of tracks
-Scores = dict[str, dict[str, dict[str, float | list[float] | None]]]
+Scores = dict[str, dict[str, dict[str, Any]]]  # by direction, score and anchor
 
 CLIP = 128  # frames of a clip that the classifiers judge
 HOP = 64  # frames between clips
@@ -29,6 +30,8 @@ TRACKS = 8  # held-out tracks per label, at most
 SECONDS = 30  # of each, from its start
 STYLES = {"style_probability": timbre, "style_blind": movement}
 SHORTFALLS = {"shortfall": "style_probability", "shortfall_blind": "style_blind"}
+BOTH = "shortfall_both"  # the mean of these two
+MEAN = "mean"  # of both directions
 BASELINES = ("equaliser", "transport")
 CONTENT = ("chroma", "onset_correlation", "tempo_agreement")
 DRAWS = 400  # of an interval
@@ -49,7 +52,8 @@ class ConversionScores:
     lower. Style counts from 0 for the source to 1 for real tracks of the target; content, the mean
     of chroma and onset_correlation, from 0 for unrelated songs to 1 for the source. So identity and
     random_target both miss exactly 1. Where a classifier cannot tell the held-out tracks' labels
-    apart, no style is granted, and nothing can miss less than 1.
+    apart, no style is granted, and nothing can miss less than 1. shortfall_both: the mean of the
+    two, and the score to choose by, since an equaliser alone has a good part of the first.
     """
 
     def __init__(
@@ -88,6 +92,8 @@ class ConversionScores:
         self.accuracy = {
             score: classifier.accuracy(held) for score, classifier in self.classifiers.items()
         }
+        rng = np.random.default_rng(seed)
+        self.weights = {label: _bootstrap(len(of), rng) for label, of in self.tracks.items()}
         first, second = self.labels
         self.anchors = {
             direction: self._anchors(direction, clips)
@@ -106,31 +112,45 @@ class ConversionScores:
     def judge(self, converted: Mapping[Direction, Sequence[Float]]) -> Scores:
         """Scores of log-mels that are the conversions of `self.tracks[source]`, in this order.
 
-        By direction and score: `value`, the five anchors, and `interval`, the 90 % interval of the
-        value over the choice of held-out tracks, or None for a single track. The shortfalls have
-        `equaliser_interval` and `transport_interval` too, for verdicts.
+        By direction, and for "mean" of these, and score: `value`, the five anchors, and `interval`,
+        the 90 % interval of the value over the choice of held-out tracks, or None for a single
+        track. The shortfalls have `equaliser_interval` and `transport_interval` too, for verdicts.
         """
-        result: Scores = {}
+        if not converted:
+            return {}
+        by_direction = {}
         for direction, mels in converted.items():
             answers = {"value": self._answer(direction, mels), **self.anchors[direction]}
-            means = self._means(answers)
+            means = self._means(direction, answers)
             for score, style in SHORTFALLS.items():
                 for of in means.values():
                     of[score] = _shortfall(style, of, means)
-            result["_to_".join(direction)] = {
-                score: {
-                    **{key: float(of[score][0]) for key, of in means.items()},
-                    "interval": _interval(means["value"][score], len(mels)),
-                    **({"accuracy": self.accuracy[score]} if score in STYLES else {}),
-                    **{
-                        f"{key}_interval": _interval(means[key][score], len(mels))
-                        for key in BASELINES
-                        if score in SHORTFALLS
-                    },
-                }
-                for score in (*STYLES, *CONTENT, *SHORTFALLS)
+            for of in means.values():
+                of[BOTH] = np.mean([of[score] for score in SHORTFALLS], axis=0)
+            by_direction["_to_".join(direction)] = means
+        every = list(by_direction.values())
+        by_direction[MEAN] = {
+            key: {score: np.mean([of[key][score] for of in every], axis=0) for score in scores}
+            for key, scores in every[0].items()
+        }
+        known = min(len(mels) for mels in converted.values()) > 1
+        return {name: self._table(means, known) for name, means in by_direction.items()}
+
+    def _table(self, means: Mapping[str, Answer], known: bool) -> dict[str, dict[str, Any]]:
+        """By score: the value and the anchors of `_means`, accuracies, intervals where `known`."""
+        return {
+            score: {
+                **{key: float(of[score][0]) for key, of in means.items()},
+                "interval": _interval(means["value"][score]) if known else None,
+                **({"accuracy": self.accuracy[score]} if score in STYLES else {}),
+                **{
+                    f"{key}_interval": _interval(means[key][score]) if known else None
+                    for key in BASELINES
+                    if score in (*SHORTFALLS, BOTH)
+                },
             }
-        return result
+            for score in (*STYLES, *CONTENT, *SHORTFALLS, BOTH)
+        }
 
     def _anchors(self, direction: Direction, clips: Mapping[str, Float]) -> dict[str, Answer]:
         source, target = direction
@@ -178,17 +198,14 @@ class ConversionScores:
             for score, classifier in self.classifiers.items()
         }
 
-    def _means(self, answers: Mapping[str, Answer]) -> dict[str, Answer]:
+    def _means(self, direction: Direction, answers: Mapping[str, Answer]) -> dict[str, Answer]:
         """Mean over tracks of every score, then the means of a Bayesian bootstrap: (1 + DRAWS,).
 
-        The bootstrap (Rubin 1981) gives tracks random weights, the same ones in every answer.
+        The bootstrap (Rubin 1981) gives tracks random weights, the same ones in every answer and in
+        both directions.
         """
-        rng = np.random.default_rng(self.seed)
+        sources, targets = (self.weights[label] for label in direction)
         real = answers["random_target"]
-        sources, targets = (
-            np.concatenate([np.full((1, n), 1 / n), rng.dirichlet(np.ones(n), DRAWS)])
-            for n in (len(real["chroma"]), len(real["style_blind"]))
-        )
         return {
             key: {
                 score: (targets if answer is real and score in STYLES else sources) @ values
@@ -198,8 +215,13 @@ class ConversionScores:
         }
 
 
-def _interval(draws: Matrix, tracks: int) -> list[float] | None:
-    return np.percentile(draws[1:], COVERED).tolist() if tracks > 1 else None
+def _bootstrap(tracks: int, rng: np.random.Generator) -> Matrix:
+    """Weights of tracks: all equal, then drawn; (1 + DRAWS, tracks)."""
+    return np.concatenate([np.full((1, tracks), 1 / tracks), rng.dirichlet(np.ones(tracks), DRAWS)])
+
+
+def _interval(draws: Matrix) -> list[float]:
+    return np.percentile(draws[1:], COVERED).tolist()
 
 
 def _shortfall(style: str, answer: Answer, answers: Mapping[str, Answer]) -> Matrix:

@@ -8,12 +8,12 @@ they keep the song's timing and most of its notes.
 import numpy as np
 from numpy.typing import NDArray
 
+from melodygan.audio.histogram import BandHistograms
 from melodygan.audio.mel import LOG_SILENCE
 
 Float = NDArray[np.float32]
 Matrix = NDArray[np.float64]
 
-QUANTILES = np.linspace(0, 100, 201)  # per cent
 REGULARISATION = 1e-2  # ln units squared, added to every variance
 
 
@@ -32,26 +32,17 @@ class Transport:
     """Moves the source label's frames onto the target label's at the least total distance.
 
     The optimal map between the two Gaussians (Peyre and Cuturi 2019, "Computational Optimal
-    Transport", section 2.6, https://arxiv.org/abs/1803.00567), then in each band the increasing
-    map between the two histograms, which is the optimal one in one dimension.
+    Transport", section 2.6, https://arxiv.org/abs/1803.00567), then the same in each band between
+    the two histograms, which need not be Gaussian.
     """
 
     def __init__(self, source: Float, target: Float) -> None:
         self.source_mean, self.target_mean = source.mean(0), target.mean(0)
         self.matrix = _gaussian_map(_covariance(source), _covariance(target))
-        moved = np.percentile(self._linear(source), QUANTILES, axis=0)
-        # strictly increasing, as interpolation needs it where many frames are equally silent
-        self.moved = moved + 1e-9 * np.arange(len(QUANTILES))[:, None]
-        self.wanted = np.percentile(target, QUANTILES, axis=0)
+        self.levels = BandHistograms.between(self._linear(source), target)
 
     def __call__(self, log_mel: Float) -> Float:
-        linear = self._linear(log_mel)
-        bands = range(linear.shape[1])
-        return _audible(
-            np.stack(
-                [np.interp(linear[:, i], self.moved[:, i], self.wanted[:, i]) for i in bands], 1
-            )
-        )
+        return _audible(self.levels(self._linear(log_mel)))
 
     def _linear(self, frames: Float) -> Matrix:
         return (frames - self.source_mean) @ self.matrix + self.target_mean
@@ -75,5 +66,5 @@ def _power(matrix: Matrix, exponent: float) -> Matrix:
     return (vectors * np.maximum(values, 1e-9) ** exponent) @ vectors.T
 
 
-def _audible(log_mel: Matrix) -> Float:
+def _audible(log_mel: Matrix | Float) -> Float:
     return np.maximum(log_mel, LOG_SILENCE).astype(np.float32)

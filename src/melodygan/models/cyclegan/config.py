@@ -1,7 +1,7 @@
 """Params group `cyclegan`."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 from melodygan.pipeline.params import Range
 from melodygan.training.settings import TrainSettings
@@ -13,10 +13,15 @@ class CycleGANParams(TrainSettings):
 
     labels: list[str]  # two labels, or none: the two with most training tracks
     frames: Annotated[int, Range(ge=32)]  # width of a training patch
+    generator: Literal["resnet", "unet"]
     width: Annotated[int, Range(ge=1)]
-    blocks: Annotated[int, Range(ge=1)]
+    blocks: Annotated[int, Range(ge=1)]  # of resnet
+    residual: bool  # a generator says what to add to its input, nothing at first
     cycle: Annotated[float, Range(ge=0)]
     identity: Annotated[float, Range(ge=0)]
+    chroma: Annotated[float, Range(ge=0)]
+    onset: Annotated[float, Range(ge=0)]
+    calibrate: bool  # each band's levels after training
     pool: Annotated[int, Range(ge=0)]
 
     def __post_init__(self) -> None:

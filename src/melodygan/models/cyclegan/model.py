@@ -10,30 +10,46 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
+from melodygan.audio.histogram import QUANTILES, BandHistograms
 from melodygan.audio.layout import from_network, to_network
 from melodygan.audio.mel import MelConfig
 from melodygan.audio.pieces import in_pieces
 from melodygan.blocks.scale import Scale
 from melodygan.models.cyclegan.config import CycleGANParams
-from melodygan.models.cyclegan.network import Generator
+from melodygan.models.cyclegan.network import Generator, UNet
 from melodygan.pipeline.errors import UserError
 from melodygan.pipeline.params import parse
 from melodygan.training.weights import load_model, restore, save_model
 
 Float = NDArray[np.float32]
+Direction = tuple[str, str]  # source label, target label
+
+LEVELS = ("levels.found", "levels.wanted")  # names of a calibration's quantiles in a model folder
+
+
+def make_generator(params: CycleGANParams) -> Generator | UNet:
+    """An untrained generator of the kind and size in params."""
+    if params.generator == "unet":
+        return UNet(params.width, params.residual)
+    return Generator(params.width, params.blocks, params.residual)
 
 
 class TrainedCycleGAN:
-    """Generators by direction (source label, target label)."""
+    """Generators by direction, and what each one's levels are corrected with.
+
+    calibrations: for all directions or for none; see `calibrate`.
+    """
 
     def __init__(
         self,
-        generators: dict[tuple[str, str], Generator],
+        generators: dict[Direction, Generator | UNet],
         params: CycleGANParams,
         audio: MelConfig,
         scale: Scale,
+        calibrations: dict[Direction, BandHistograms] | None = None,
     ) -> None:
         self.generators, self.params, self.audio, self.scale = generators, params, audio, scale
+        self.calibrations = calibrations or {}
         for generator in generators.values():
             generator.eval()
 
@@ -45,13 +61,22 @@ class TrainedCycleGAN:
         """
         weights, config = load_model(folder, audio)
         params = parse(CycleGANParams, config["params"], "params", str(folder / "config.json"))
-        generators = {}
+        generators, calibrations = {}, {}
         for index, (source, target) in enumerate(config.pairs("directions")):
             prefix = f"{index}."
             own = {k.removeprefix(prefix): v for k, v in weights.items() if k.startswith(prefix)}
-            generator = restore(lambda: Generator(params.width, params.blocks), own, folder)
+            levels = [own.pop(key) for key in LEVELS if key in own]
+            wanted = (len(QUANTILES), audio.n_mels), torch.float32
+            if levels and [(of.shape, of.dtype) for of in levels] != 2 * [wanted]:
+                raise UserError(
+                    f"{folder}: the levels of {source} to {target} are not those of its "
+                    "config.json: run `dvc repro -f cyclegan`"
+                )
+            generator = restore(lambda: make_generator(params), own, folder)
             generators[source, target] = generator.to(device)
-        return cls(generators, params, audio, Scale(config.number("top")))
+            if levels:
+                calibrations[source, target] = BandHistograms(*(of.numpy() for of in levels))
+        return cls(generators, params, audio, Scale(config.number("top")), calibrations)
 
     def save(self, folder: Path) -> None:
         """Write models/cyclegan."""
@@ -60,6 +85,10 @@ class TrainedCycleGAN:
             for index, generator in enumerate(self.generators.values())
             for name, value in generator.state_dict().items()
         }
+        for index, direction in enumerate(self.generators):
+            if levels := self.calibrations.get(direction):
+                for key, values in zip(LEVELS, (levels.found, levels.wanted), strict=True):
+                    weights[f"{index}.{key}"] = torch.from_numpy(values)
         config = {
             "params": asdict(self.params),
             "directions": [list(direction) for direction in self.generators],
@@ -68,9 +97,23 @@ class TrainedCycleGAN:
         save_model(folder, weights, config, self.audio)
 
     @property
-    def directions(self) -> list[tuple[str, str]]:
+    def directions(self) -> list[Direction]:
         """(source label, target label) of what it can convert."""
         return list(self.generators)
+
+    def calibrate(self, sources: dict[str, Float], targets: dict[str, Float]) -> None:
+        """Correct the levels of all that is converted from now on.
+
+        In each band of a conversion, the distribution of level that the generator gives to real
+        sound of the source label becomes that of real sound of the target label.
+        sources: training clips by label, (clips, frames, n_mels), each converted by itself;
+        targets: frames by label, (frames, n_mels).
+        """
+        self.calibrations = {}
+        for direction in self.directions:
+            source, target = direction
+            made = np.concatenate([self.convert(clip, *direction) for clip in sources[source]])
+            self.calibrations[direction] = BandHistograms.between(made, targets[target])
 
     def convert(self, log_mel: Float, source: str, target: str) -> Float:
         """A track of any length: log-mel (frames, n_mels) in ln units -> the same shape.
@@ -96,22 +139,31 @@ class TrainedCycleGAN:
                 "set cyclegan.labels in params.yaml and run `dvc repro cyclegan`"
             )
         generator = self.generators[source, target]
+        correct = self.calibrations.get((source, target), lambda log_mel: log_mel)
         patch = self.params.frames
         margins = patch // 2, patch // 2
         return in_pieces(
-            read, frames, lambda mel: self._pass(generator, mel), patch, margins, patch // 2
+            read,
+            frames,
+            lambda mel: correct(self._pass(generator, mel)),
+            patch,
+            margins,
+            patch // 2,
         )
 
     @torch.no_grad()
-    def _pass(self, generator: Generator, log_mel: Float) -> Float:
+    def _pass(self, generator: Generator | UNet, log_mel: Float) -> Float:
         """One pass of a generator, (frames, n_mels) -> the same shape."""
         mel = to_network(log_mel)[:, None].to(next(generator.parameters()).device)
         height, frames = mel.shape[2:]
-        # both sizes must be multiples of 4; too short a track must survive reflection padding
+        step = generator.multiple
+        # too short a track must survive reflection padding and instance normalisation
+        missing = max(-frames % step, 2 * step - frames, 32 - frames)
         wider = functional.pad(
-            self.scale.to_unit(mel), (0, max(-frames % 4, 32 - frames), 0, -height % 4), "replicate"
+            self.scale.to_unit(mel), (0, missing, 0, -height % step), "replicate"
         )
-        return from_network(self.scale.to_log(generator(wider))[:, 0, :height, :frames])[0]
+        unit = generator(wider)[:, 0, :height, :frames].clamp(-1, 1)
+        return from_network(self.scale.to_log(unit))[0]
 
 
 load = TrainedCycleGAN.load

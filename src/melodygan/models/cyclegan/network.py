@@ -1,8 +1,15 @@
-"""The generator of the paper, for one channel and any width."""
+"""The generators: the paper's residual network and a U-Net, for one channel and any width.
 
+Either can be made `residual`: the network then says what to add to its input instead of the
+output, and says 0 at first, so that training starts from a conversion that changes nothing.
+"""
+
+import torch
 from torch import Tensor, nn
 
 from melodygan.blocks.patchgan import initialise, instance_norm
+
+UNET_LEVELS = 5  # halvings of both sizes
 
 
 class ResidualBlock(nn.Module):
@@ -26,13 +33,18 @@ class ResidualBlock(nn.Module):
 
 
 class Generator(nn.Module):
-    """c7s1-w, d2w, d4w, R4w x blocks, u2w, uw, c7s1-1 with tanh.
+    """c7s1-w, d2w, d4w, R4w x blocks, u2w, uw, c7s1-1; then tanh, as in the paper.
 
-    (batch, 1, n_mels, frames) in [-1, 1] -> the same shape; both sizes multiples of 4.
+    (batch, 1, n_mels, frames) in [-1, 1] -> the same shape; both sizes multiples of `multiple`.
+    residual: the input plus the last layer, which is 0 at first, takes the place of tanh. The
+    weights have the same names and shapes either way.
     """
 
-    def __init__(self, width: int, blocks: int) -> None:
+    multiple = 4
+
+    def __init__(self, width: int, blocks: int, residual: bool = False) -> None:
         super().__init__()
+        self.residual = residual
 
         def down(inputs: int) -> list[nn.Module]:
             return [
@@ -48,6 +60,7 @@ class Generator(nn.Module):
                 nn.ReLU(),
             ]
 
+        last = nn.Conv2d(width, 1, 7)
         self.layers = nn.Sequential(
             *[nn.ReflectionPad2d(3), nn.Conv2d(1, width, 7), instance_norm(width), nn.ReLU()],
             *down(width),
@@ -55,10 +68,56 @@ class Generator(nn.Module):
             *[ResidualBlock(4 * width) for _ in range(blocks)],
             *up(4 * width),
             *up(2 * width),
-            *[nn.ReflectionPad2d(3), nn.Conv2d(width, 1, 7), nn.Tanh()],
+            *[nn.ReflectionPad2d(3), last],
         )
         self.apply(initialise)
+        if residual:
+            nn.init.zeros_(last.weight)
 
     def forward(self, mel: Tensor) -> Tensor:
         """Converted mel."""
-        return self.layers(mel)
+        answer = self.layers(mel)
+        return mel + answer if self.residual else answer.tanh()
+
+
+class UNet(nn.Module):
+    """The encoder-decoder with skips of Isola et al. 2017, with instance norm.
+
+    C-w (no norm), C-2w, C-4w, C-8w and so on down, the same up; shapes and `residual` as for
+    Generator.
+    """
+
+    multiple = 2**UNET_LEVELS
+
+    def __init__(self, width: int, residual: bool = False) -> None:
+        super().__init__()
+        self.residual = residual
+        widths = [min(2**level, 8) * width for level in range(UNET_LEVELS)]
+        self.down, self.up = nn.ModuleList(), nn.ModuleList()
+        for level, outputs in enumerate(widths):
+            inputs = widths[level - 1] if level else 1
+            inner = level == UNET_LEVELS - 1
+            down = nn.Conv2d(inputs, outputs, 4, stride=2, padding=1)
+            before = [nn.LeakyReLU(0.2)] if level else []
+            after = [instance_norm(outputs)] if level and not inner else []
+            self.down.append(nn.Sequential(*before, down, *after))
+            joined = outputs if inner else 2 * outputs
+            up = nn.ConvTranspose2d(joined, inputs, 4, stride=2, padding=1)
+            norm = [instance_norm(inputs)] if level else []
+            self.up.append(nn.Sequential(nn.ReLU(), up, *norm))
+        self.apply(initialise)
+        if residual:
+            nn.init.zeros_(self.up[0].get_parameter("1.weight"))
+
+    def forward(self, mel: Tensor) -> Tensor:
+        """Converted mel."""
+        skips = [mel]
+        for down in self.down:
+            skips.append(down(skips[-1]))
+        answer = skips.pop()
+        for up in reversed(self.up):
+            answer = up(answer)
+            skip = skips.pop()
+            if skips:
+                answer = torch.cat([skip, answer], 1)
+        return mel + answer if self.residual else answer.tanh()

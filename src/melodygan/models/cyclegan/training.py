@@ -15,10 +15,10 @@ from melodygan.blocks.patchgan import PatchGAN
 from melodygan.blocks.scale import Scale
 from melodygan.dataset.feature_set import FeatureSet, Patches
 from melodygan.models.cyclegan.config import CycleGANParams
-from melodygan.models.cyclegan.model import TrainedCycleGAN
-from melodygan.models.cyclegan.network import Generator
+from melodygan.models.cyclegan.content import chroma_loss, onset_loss
+from melodygan.models.cyclegan.model import Direction, TrainedCycleGAN, make_generator
 from melodygan.models.cyclegan.pool import ImagePool
-from melodygan.models.cyclegan.scores import ConversionScorer, Scores, shortfalls
+from melodygan.scores.conversions import ConversionScores, Scores
 from melodygan.training import optimisers
 from melodygan.training.data import Data
 from melodygan.training.task import Batch, Limit, Task, Update, frozen
@@ -26,15 +26,18 @@ from melodygan.training.verdict import Claim
 
 Float = NDArray[np.float32]
 
+LEVEL_CLIPS = 48  # training clips per label that levels are measured on
+LEVEL_FRAMES = 20_000  # training frames per label, at most, whose levels are aimed at
+
 
 class CycleGANTask(Task):
-    """LSGAN + cycle L1 + identity L1, both directions, generators first.
+    """LSGAN + cycle, identity, chroma and onset losses, both directions, generators first.
 
     Networks are named ab, ba (generators) and a, b (discriminators of each label).
     """
 
     params_type = CycleGANParams
-    score = "shortfall"
+    score = "shortfall_both"
     used = ("ab", "ba")
     compiled = ("ab", "ba", "a", "b")
     limits = (
@@ -73,7 +76,12 @@ class CycleGANTask(Task):
         self.patches = [
             Patches(data.features.tracks("train", name), params.frames) for name in labels
         ]
-        self.ab, self.ba = (Generator(params.width, params.blocks) for _ in range(2))
+        self.clips, self.frames = {}, {}
+        for label in labels if params.calibrate else ():
+            tracks = data.features.tracks("train", label)
+            self.clips[label] = Patches(tracks, params.frames).regular(params.frames, LEVEL_CLIPS)
+            self.frames[label] = np.concatenate([track.mel for track in tracks])
+        self.ab, self.ba = (make_generator(params) for _ in range(2))
         self.a, self.b = (PatchGAN(params.width) for _ in range(2))
         self.networks = {"ab": self.ab, "ba": self.ba, "a": self.a, "b": self.b}
         self.optimisers = {
@@ -89,7 +97,7 @@ class CycleGANTask(Task):
             ]
         }
         self.pools = {name: ImagePool(params.pool) for name in ("a", "b")}
-        self.scorer = ConversionScorer(data.features, labels, "validation", data.seed)
+        self.judge = self._judge("validation")
 
     def batch(self, rng: np.random.Generator) -> Batch:
         """Random patches of both labels, scaled to [-1, 1]."""
@@ -106,17 +114,37 @@ class CycleGANTask(Task):
         fake_b, fake_a = self.ab(a), self.ba(b)
         with frozen(self.a, self.b):
             adversarial = least_squares(self.b(fake_b), 1.0) + least_squares(self.a(fake_a), 1.0)
-        cycle = functional.l1_loss(self.ba(fake_b), a) + functional.l1_loss(self.ab(fake_a), b)
-        loss = adversarial + self.params.cycle * cycle
-        logs = {"adversarial": adversarial, "cycle": cycle}
-        if self.params.identity > 0:
-            identity = functional.l1_loss(self.ba(a), a) + functional.l1_loss(self.ab(b), b)
-            loss = loss + self.params.identity * identity
-            logs["identity"] = identity
-        yield Update("generator", loss, logs)
+        parts = self._parts(a, b, fake_a, fake_b)
+        loss = adversarial + sum(getattr(self.params, name) * part for name, part in parts.items())
+        yield Update("generator", loss, {"adversarial": adversarial, **parts})
         loss_a = self._discriminate(self.a, a, self.pools["a"].query(fake_a.detach()))
         loss_b = self._discriminate(self.b, b, self.pools["b"].query(fake_b.detach()))
         yield Update("discriminator", loss_a + loss_b)
+
+    def _parts(self, a: Tensor, b: Tensor, fake_a: Tensor, fake_b: Tensor) -> dict[str, Tensor]:
+        """The losses beside the adversarial one that have a weight, by the parameter's name."""
+        params, parts = self.params, {}
+        if params.cycle > 0:
+            parts["cycle"] = functional.l1_loss(self.ba(fake_b), a) + functional.l1_loss(
+                self.ab(fake_a), b
+            )
+        if params.identity > 0:
+            parts["identity"] = functional.l1_loss(self.ba(a), a) + functional.l1_loss(
+                self.ab(b), b
+            )
+        # their sums over bands and their quotients need full precision
+        with torch.autocast(a.device.type, enabled=False):
+            pairs = [
+                [self.scale.to_log(unit[:, 0].float()) for unit in pair]
+                for pair in ((a, fake_b), (b, fake_a))
+            ]
+            if params.chroma > 0:
+                parts["chroma"] = torch.stack(
+                    [chroma_loss(self.audio, *pair) for pair in pairs]
+                ).sum()
+            if params.onset > 0:
+                parts["onset"] = torch.stack([onset_loss(*pair) for pair in pairs]).sum()
+        return parts
 
     @staticmethod
     def _discriminate(discriminator: PatchGAN, real: Tensor, fake: Tensor) -> Tensor:
@@ -130,40 +158,35 @@ class CycleGANTask(Task):
         return 1.0 if progress < 0.5 else 2.0 * (1.0 - progress)
 
     def validate(self) -> dict[str, float]:
-        """Style and content of converted validation tracks; shortfall is what both miss of 1."""
-        scores = self.scorer.scores(self.trained())
-        style, chroma = (
-            float(np.mean([direction[key]["value"] for direction in scores.values()]))
-            for key in ("style_probability", "chroma_cosine")
-        )
+        """Style and content of converted validation tracks; shortfalls are what both miss."""
+        converted = self._converted()
+        scores = self.judge.judge(converted)
+        spreads = [
+            made.std() / max(source.std(), 1e-6)
+            for direction, mels in converted.items()
+            for source, made in zip(self.judge.tracks[direction[0]], mels, strict=True)
+        ]
         return {
-            "style_probability": style,
-            "chroma_cosine": chroma,
-            "shortfall": 2 - style - chroma,
-            "contrast": self._contrast(),
+            **{name: float(of["value"]) for name, of in scores["mean"].items()},
+            "contrast": float(np.mean(spreads)),  # 0 is a flat answer
         }
 
-    def _contrast(self) -> float:
-        """Standard deviation of converted log-mel over that of its source; 0 is a flat answer."""
-        pairs = self._conversions()
-        return float(np.mean([made.std() / max(source.std(), 1e-6) for source, made in pairs]))
-
-    def _conversions(self) -> list[tuple[Float, Float]]:
-        """The first validation track of each label, beside its conversion."""
-        model, (first, second) = self.trained(), self.labels
-        sources = [self.scorer.tracks[label][0] for label in self.labels]
-        return [
-            (sources[0], model.convert(sources[0], first, second)),
-            (sources[1], model.convert(sources[1], second, first)),
-        ]
+    def _converted(self) -> dict[Direction, list[Float]]:
+        """The validation tracks of either label in the other's style."""
+        model = self.trained()
+        return {
+            direction: [model.convert(mel, *direction) for mel in self.judge.tracks[direction[0]]]
+            for direction in model.directions
+        }
 
     def samples(self) -> dict[str, Float]:
         """The first validation track of each label, and its conversion."""
-        named = zip(self.labels, self._conversions(), strict=True)
+        made = {direction[0]: mels[0] for direction, mels in self._converted().items()}
+        sources = {label: mels[0] for label, mels in self.judge.tracks.items()}
         return {
-            f"{label}-{kind}": mel
-            for label, pair in named
-            for kind, mel in zip(("source", "converted"), pair, strict=True)
+            f"{label}-{kind}": of[label]
+            for label in self.labels
+            for kind, of in (("source", sources), ("converted", made))
         }
 
     def state(self) -> dict[str, Tensor]:
@@ -182,24 +205,49 @@ class CycleGANTask(Task):
 
     def trained(self) -> TrainedCycleGAN:
         """The model in its present state; without directions where there was nothing to learn."""
-        generators = {}
-        if not self.idle:
-            first, second = self.labels
-            generators = {(first, second): self.ab, (second, first): self.ba}
-        return TrainedCycleGAN(generators, self.params, self.audio, self.scale)
+        if self.idle:
+            return TrainedCycleGAN({}, self.params, self.audio, self.scale)
+        first, second = self.labels
+        generators = {(first, second): self.ab, (second, first): self.ba}
+        model = TrainedCycleGAN(generators, self.params, self.audio, self.scale)
+        if self.params.calibrate:
+            model.calibrate(self.clips, self.frames)
+        return model
 
     def test(self) -> Scores:
         """Style and content of converted test tracks, by direction."""
-        if self.idle:
-            return {}
-        return ConversionScorer(self.features, self.labels, "test", self.seed).scores(
-            self.trained()
-        )
+        return {} if self.idle else self._judge("test").scores(self.trained().convert)
 
     def claim(self, scores: Scores) -> Claim:
-        """What style and content together miss, beside the better trivial answer."""
-        value, baseline = shortfalls(scores)
-        return Claim("shortfall", value, baseline, "the source or another target track")
+        """What style and content miss by both classifiers, beside the best answer without training.
+
+        By the one classifier alone an equaliser gets half of the way.
+        """
+        of = scores["mean"]["shortfall_both"]
+        names = {
+            "identity": "the source itself",
+            "equaliser": "an equaliser",
+            "transport": "optimal transport of frames",
+        }
+        best = min(names, key=lambda name: of[name])
+        return Claim(
+            "shortfall_both",
+            of["value"],
+            of[best],
+            names[best],
+            interval=of["interval"] and tuple(of["interval"]),
+            baseline_interval=of.get(f"{best}_interval") and tuple(of[f"{best}_interval"]),
+        )
+
+    def _judge(self, split: str) -> ConversionScores:
+        train, held_out = (
+            {
+                label: [track.mel for track in self.features.tracks(name, label)]
+                for label in self.labels
+            }
+            for name in ("train", split)
+        )
+        return ConversionScores(train, held_out, self.audio, self.seed)
 
 
 def choose_labels(params: CycleGANParams, features: FeatureSet) -> tuple[str, str] | None:

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from melodygan.audio.mel import MelConfig
 from melodygan.dataset.feature_set import FeatureSet
 from melodygan.models.latent_gan.model import TrainedLatentGAN
-from melodygan.models.latent_gan.training import real_sets
+from melodygan.models.vqvae.judged import real_sets
 from melodygan.models.vqvae.model import TrainedVQVAE
 from melodygan.pipeline.params import load
 from melodygan.scores.convolutions import RandomConvolutions, Ridge

@@ -37,6 +37,7 @@ from melodygan.audio.pcm import to_int16
 from melodygan.commands.preset import apply_preset
 from melodygan.models.cyclegan.training import CycleGANTask
 from melodygan.models.latent_gan.training import LatentGANTask
+from melodygan.models.latent_prior.training import LatentPriorTask
 from melodygan.models.vocoder.training import VocoderTask
 from melodygan.models.vqvae.config import VQVAEParams
 from melodygan.models.vqvae.training import VQVAETask
@@ -60,6 +61,7 @@ import fake  # noqa: E402 - made-up folders, as the tests use them
 TASKS: dict[str, type[Task]] = {
     "vqvae": VQVAETask,
     "latent_gan": LatentGANTask,
+    "latent_prior": LatentPriorTask,
     "cyclegan": CycleGANTask,
     "vocoder": VocoderTask,
 }
@@ -96,7 +98,7 @@ def make_task(model: str, values: Path) -> tuple[TrainSettings, Task]:
     """A model's task with the values of a parameter file, on the tracks in ./data."""
     shutil.copy(values, "params.yaml")
     data = Data(model)
-    if model == "latent_gan":
+    if model in ("latent_gan", "latent_prior"):
         VQVAETask(load(VQVAEParams, "vqvae"), Data("vqvae")).trained().save(Path("models/vqvae"))
     kind = TASKS[model]
     params = load(kind.params_type, model)

@@ -32,12 +32,18 @@ SETTINGS: dict[str, Any] = {
 # of each model: small enough for seconds, large enough to learn something
 MODELS: dict[str, dict[str, Any]] = {
     "vqvae": SETTINGS | {
-        "frames": 64, "channels": 16, "residual_blocks": 1, "downsamplings": 3,
-        "codebook_size": 32, "code_dim": 8, "commitment": 0.25, "decay": 0.9,
+        "crop": 32, "frames": 64, "stride": 8, "channels": 16, "residual_blocks": 1,
+        "codebooks": 1, "codebook_size": 32, "code_dim": 8, "commitment": 0.25, "decay": 0.9,
         "restart_below": 0.125,
     },
     "latent_gan": SETTINGS | {
-        "noise_dim": 8, "channels": 8, "penalty": 10.0, "penalty_every": 4, "average_decay": 0.9,
+        "components": 4, "noise_dim": 8, "channels": 8, "penalty": 10.0, "penalty_every": 4,
+        "average_decay": 0.9,
+    },
+    "latent_prior": SETTINGS | {
+        "columns": 8, "channels": 16, "layers": 1, "heads": 2, "dropout": 0.0,
+        "label_dropout": 0.1, "weight_decay": 0.0, "soften": 0.0, "transpose": 0, "stretch": 0.0,
+        "temperature": 1.0, "top_p": 1.0, "guidance": 1.0,
     },
     "cyclegan": SETTINGS | {
         "lr": 5e-4, "labels": [], "frames": 32, "generator": "resnet", "width": 4, "blocks": 1,

@@ -21,7 +21,18 @@ from melodygan.models.vocoder.vocoder import Vocoder
 from melodygan.pipeline.params import load
 
 ROOT = Path(__file__).parents[1]
-COMMANDS = ("lock", "doctor", "preset", "repro", "prune", "convert", "import-vocoder", "export")
+COMMANDS = (
+    "lock",
+    "doctor",
+    "preset",
+    "repro",
+    "prune",
+    "convert",
+    "import-vocoder",
+    "export",
+    "generate",
+    "play",
+)
 
 
 @pytest.fixture

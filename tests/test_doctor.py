@@ -149,9 +149,9 @@ def test_an_old_python_and_other_package_versions_are_named(
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        ("n_mels: 128", "n_mels: 100", "audio.n_mels 100 must be a multiple of 2 ** vqvae"),
+        ("n_mels: 128", "n_mels: 100", "audio.n_mels 100 must be a multiple of vqvae.stride, 8"),
         ("n_mels: 128", "n_mels: 400", "mel bands have no frequency"),
-        ("downsamplings: 3", "downsamplings: 6\n  # ", None),
+        ("stride: 8 ", "stride: 64 ", None),
         ("n_mfcc: 20", "n_mfcc: 129", "features.n_mfcc must be at most"),
         ("processes: 1", "processes: 3", "must be a multiple of runtime.processes"),
     ],

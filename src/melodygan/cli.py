@@ -81,6 +81,23 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.set_defaults(run=_convert)
 
+    command = commands.add_parser("generate", help="invent new pieces of music")
+    _add_invention(command)
+    command.add_argument(
+        "--seconds", type=_length, default=30.0, metavar="S", help="of each; default: 30"
+    )
+    command.add_argument("-n", dest="count", type=_count, default=1, metavar="N", help="default: 1")
+    command.add_argument("-o", "--out", type=Path, required=True, metavar="FOLDER")
+    command.set_defaults(run=_generate)
+
+    command = commands.add_parser("play", help="invent music as a WAV stream, without end")
+    _add_invention(command)
+    command.add_argument("--seconds", type=_length, metavar="S", help="default: no end")
+    command.add_argument(
+        "-o", "--out", type=Path, metavar="OUT.wav", help="default: standard output"
+    )
+    command.set_defaults(run=_play)
+
     command = commands.add_parser("import-vocoder", help="make a public checkpoint models/vocoder")
     command.add_argument("name", metavar="PATH|universal")
     command.add_argument(
@@ -97,6 +114,12 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _add_invention(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--label", metavar="LABEL", help="the style; default: any")
+    command.add_argument("--model", metavar="NAME", help="default: the first that fits")
+    command.add_argument("--seed", type=int, default=0, metavar="SEED", help="default: 0")
+
+
 def _count(text: str) -> int:
     value = int(text)
     if value < 1:
@@ -108,6 +131,13 @@ def _amount(text: str) -> float:
     value = float(text)
     if not value >= 0:  # false for NaN too
         raise argparse.ArgumentTypeError(f"must be at least 0, not {text}")
+    return value
+
+
+def _length(text: str) -> float:
+    value = float(text)
+    if not 0 < value < 1e6:
+        raise argparse.ArgumentTypeError(f"must be above 0 and below a million, not {text}")
     return value
 
 
@@ -177,6 +207,21 @@ def _export(options: argparse.Namespace) -> int:
     from melodygan.commands.export import export_vocoder
 
     print(export_vocoder(options.out))
+    return 0
+
+
+def _generate(options: argparse.Namespace) -> int:
+    from melodygan.commands.generate import generate
+
+    arguments = (options.label, options.seconds, options.seed, options.count, options.out)
+    print("\n".join(generate(*arguments, options.model)))
+    return 0
+
+
+def _play(options: argparse.Namespace) -> int:
+    from melodygan.commands.generate import play
+
+    play(options.label, options.seconds, options.seed, options.out, options.model)
     return 0
 
 

@@ -151,8 +151,9 @@ AUDIO = {"sample_rate": 8000, "n_fft": 256, "hop_length": 64, "win_length": 256,
          "fmin": 0.0, "fmax": 4000.0}  # fmt: skip
 VQVAE_PARAMS = {
     "steps": 1, "batch_size": 1, "lr": 0.1, "validate_every": 1, "patience": 0, "max_minutes": 0.0,
-    "sample_every": 0, "frames": 32, "channels": 4, "residual_blocks": 1, "downsamplings": 2,
-    "codebook_size": 4, "code_dim": 2, "commitment": 0.25, "decay": 0.99, "restart_below": 1.0,
+    "sample_every": 0, "crop": 16, "frames": 32, "stride": 4, "channels": 4, "residual_blocks": 1,
+    "codebooks": 1, "codebook_size": 4, "code_dim": 2, "commitment": 0.25, "decay": 0.99,
+    "restart_below": 1.0,
 }  # fmt: skip
 
 

@@ -65,9 +65,11 @@ def _save(name: str, features: FeatureSet) -> None:
         made = vqvae
     elif name == "latent_gan":
         params = load(LatentGANParams, "latent_gan")
-        generator = LatentGenerator(params.noise_dim, params.channels, vqvae.latent_shape)
-        size = (vqvae.latent_shape[0], 1, 1)
-        made = TrainedLatentGAN(generator, params, vqvae, torch.zeros(size), torch.ones(size))
+        dim, *grid = vqvae.latent_shape
+        shape = (params.components, *grid)
+        generator = LatentGenerator(params.noise_dim, params.channels, shape)
+        basis = torch.eye(dim)[:, : params.components].contiguous()
+        made = TrainedLatentGAN(generator, params, vqvae, torch.zeros(dim), basis)
     elif name == "cyclegan":
         gan = load(CycleGANParams, "cyclegan")
         directions = [("beat", "drone"), ("drone", "beat")]

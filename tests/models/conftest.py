@@ -13,10 +13,13 @@ import yaml
 from melodygan.dataset.feature_set import FeatureSet
 from melodygan.models.cyclegan.training import CycleGANTask
 from melodygan.models.latent_gan.training import LatentGANTask
+from melodygan.models.latent_prior.training import LatentPriorTask
 from melodygan.models.vocoder.training import VocoderTask
+from melodygan.models.vqvae.model import TrainedVQVAE
 from melodygan.models.vqvae.training import VQVAETask
 from melodygan.pipeline import Stage
 from melodygan.pipeline.params import load
+from melodygan.scores.sets import RealSets
 from melodygan.training.data import Data
 from melodygan.training.loop import train
 from melodygan.training.task import Task
@@ -24,6 +27,7 @@ from melodygan.training.task import Task
 TASKS: dict[str, type[Task]] = {
     "vqvae": VQVAETask,
     "latent_gan": LatentGANTask,
+    "latent_prior": LatentPriorTask,
     "cyclegan": CycleGANTask,
     "vocoder": VocoderTask,
 }
@@ -96,3 +100,17 @@ def trained(project: Path) -> Callable[..., Any]:
         return task
 
     return run
+
+
+@pytest.fixture
+def rebuilt_sets(features: FeatureSet) -> Callable[..., RealSets]:
+    """Real tracks through a VQ-VAE, which a generator of its latents cannot improve on."""
+
+    def of(vqvae: TrainedVQVAE) -> RealSets:
+        train, test = (
+            [vqvae.rebuild(track.mel) for track in features.tracks(split)]
+            for split in ("train", "test")
+        )
+        return RealSets(train, test, vqvae.params.frames, 0)
+
+    return of

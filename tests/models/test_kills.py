@@ -22,9 +22,10 @@ KILLS = 20
 STEPS = 45
 COMMON = {"steps": STEPS, "batch_size": 2, "validate_every": 15, "sample_every": 20}
 TINY = {
-    "vqvae": {**COMMON, "frames": 32, "channels": 8, "residual_blocks": 1, "codebook_size": 16,
-              "code_dim": 4},
-    "latent_gan": {**COMMON, "channels": 4, "noise_dim": 4},
+    "vqvae": {**COMMON, "frames": 32, "crop": 16, "channels": 8, "residual_blocks": 1,
+              "codebook_size": 16, "code_dim": 4},
+    "latent_gan": {**COMMON, "channels": 4, "components": 4, "noise_dim": 4},
+    "latent_prior": {**COMMON, "columns": 4, "channels": 16, "layers": 1},
     "cyclegan": {**COMMON, "frames": 32, "width": 2, "blocks": 1, "pool": 3, "batch_size": 1},
     "runtime": {"device": "cpu", "threads": 1, "checkpoint_seconds": 0},
     "audio": fake.AUDIO.as_dict(),
@@ -112,11 +113,11 @@ def within_a_checkpoint(rng: np.random.Generator) -> Callable[[], None]:
     return sabotage
 
 
-@pytest.mark.parametrize("stage", ["vqvae", "latent_gan", "cyclegan"])
+@pytest.mark.parametrize("stage", ["vqvae", "latent_gan", "latent_prior", "cyclegan"])
 def test_a_stage_killed_at_20_random_moments_ends_in_the_same_bytes(
     small: Path, stage: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    if stage == "latent_gan":
+    if stage.startswith("latent"):
         assert attempt("vqvae", lambda: None) == 0
     assert attempt(stage, lambda: None) == 0
     whole = outputs(stage)

@@ -8,21 +8,26 @@ import torch
 
 from melodygan.models.vqvae.config import VQVAEParams
 from melodygan.models.vqvae.model import TrainedVQVAE
-from melodygan.models.vqvae.quantiser import Codebook, perplexity
+from melodygan.models.vqvae.quantiser import Quantiser, perplexity
 from melodygan.pipeline import UserError
 from melodygan.pipeline.params import parse
 from melodygan.training.verdict import verdict
 
-LEARNING = {"steps": 150, "lr": 2e-3, "validate_every": 50, "downsamplings": 2}
+LEARNING = {"steps": 150, "lr": 2e-3, "validate_every": 50, "stride": 4}
 
 
-def book(size: int = 4, dim: int = 2, restart_below: float = 0.0) -> Codebook:
+def quantiser(*books: list[list[float]], restart_below: float = 0.0) -> Quantiser:
+    """With codebooks that are given, and in use."""
     torch.manual_seed(0)
-    codebook = Codebook(size, dim, 0.9, restart_below)
-    codebook.started.fill_(True)
-    codebook.codes.copy_(torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [5.0, 5.0]]))
-    codebook.sums.copy_(codebook.codes)
-    return codebook
+    made = Quantiser(len(books), len(books[0]), len(books[0][0]), 0.9, restart_below)
+    for book, codes in zip(made.books, books, strict=True):
+        book.started.fill_(True)
+        book.codes.copy_(torch.tensor(codes))
+        book.sums.copy_(book.codes)
+    return made
+
+
+CODES = [[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [5.0, 5.0]]
 
 
 def as_grid(vectors: list[list[float]]) -> torch.Tensor:
@@ -30,45 +35,56 @@ def as_grid(vectors: list[list[float]]) -> torch.Tensor:
 
 
 def test_each_vector_gets_its_nearest_code() -> None:
-    result = book().eval()(as_grid([[0.1, -0.1], [0.9, 0.2], [4.0, 7.0]]))
+    result = quantiser(CODES).eval()(as_grid([[0.1, -0.1], [0.9, 0.2], [4.0, 7.0]]))
     assert result.indices.flatten().tolist() == [0, 1, 3]
     assert torch.allclose(result.codes[0, :, 0, 1], torch.tensor([1.0, 0.0]))
 
 
 def test_gradients_pass_straight_through() -> None:
     latents = as_grid([[0.1, -0.1], [0.9, 0.2]]).requires_grad_()
-    (book().eval()(latents).codes * 3).sum().backward()
+    (quantiser(CODES).eval()(latents).codes * 3).sum().backward()
     assert torch.equal(latents.grad, torch.full_like(latents, 3.0))
 
 
 def test_commitment_is_the_mean_squared_distance_and_pulls_the_encoder_only() -> None:
     latents = as_grid([[0.5, 0.0], [0.0, 0.0]]).requires_grad_()
-    loss = book().eval()(latents).commitment
+    loss = quantiser(CODES).eval()(latents).commitment
     assert loss.item() == pytest.approx(0.25 / 4)
     loss.backward()
     assert latents.grad.abs().sum() > 0
 
 
 def test_codes_follow_the_moving_average_of_their_vectors() -> None:
-    codebook = book().train()
-    codebook(as_grid([[1.2, 0.4], [0.8, 0.2]]))
+    made = quantiser(CODES).train()
+    made(as_grid([[1.2, 0.4], [0.8, 0.2]]))
     # appendix A.1: N = 0.9 * 1 + 0.1 * 2, m = 0.9 * (1, 0) + 0.1 * (2.0, 0.6)
-    assert torch.allclose(codebook.codes[1], torch.tensor([1.1, 0.06]) / 1.1)
-    assert torch.allclose(codebook.codes[3], torch.tensor([5.0, 5.0]))  # unused: stays
+    codes = made.books[0].codes
+    assert torch.allclose(codes[1], torch.tensor([1.1, 0.06]) / 1.1)
+    assert torch.allclose(codes[3], torch.tensor([5.0, 5.0]))  # unused: stays
 
 
 def test_a_dead_code_is_restarted_on_data() -> None:
-    codebook = book(restart_below=0.92).train()
+    made = quantiser(CODES, restart_below=0.92).train()
     vectors = [[1.2, 0.4], [0.8, 0.2], [0.1, 0.0], [0.0, 1.1]]
-    codebook(as_grid(vectors))
-    assert any(torch.allclose(codebook.codes[3], torch.tensor(v)) for v in vectors)
+    made(as_grid(vectors))
+    assert any(torch.allclose(made.books[0].codes[3], torch.tensor(v)) for v in vectors)
 
 
 def test_the_first_batch_initialises_the_codes() -> None:
-    codebook = Codebook(8, 2, 0.99, 0.0).train()
+    made = Quantiser(2, 8, 2, 0.99, 0.0).train()
     data = 100 + torch.randn(1, 2, 4, 8)
-    codebook(data)
-    assert (codebook.codes - 100).abs().max() < 10
+    made(data)
+    assert (made.books[0].codes - 100).abs().max() < 10
+    assert made.books[1].codes.abs().max() < 10, "what the first one left"
+
+
+def test_a_second_codebook_quantises_what_the_first_one_left() -> None:
+    made = quantiser(CODES, [[0.0, 0.0], [0.2, 0.0], [0.0, -0.2], [9.0, 9.0]]).eval()
+    result = made(as_grid([[1.19, 0.01], [5.0, 4.81]]))
+    assert result.indices[0, :, 0].tolist() == [[1, 3], [1, 2]]
+    assert torch.allclose(result.codes[0, :, 0], torch.tensor([[1.2, 5.0], [0.0, 4.8]]))
+    assert torch.allclose(made.lookup(result.indices), result.codes)
+    assert result.commitment.item() == pytest.approx((0.01**2 * 3) / 4, rel=1e-3)
 
 
 def test_perplexity_counts_the_codes_in_use() -> None:
@@ -78,28 +94,30 @@ def test_perplexity_counts_the_codes_in_use() -> None:
 
 @pytest.mark.parametrize("restart_below", [0.125, 0.25, 0.49])
 def test_codes_in_even_use_stay_whatever_the_threshold(restart_below: float) -> None:
-    codebook = book(restart_below=restart_below).train()
+    made = quantiser(CODES, restart_below=restart_below).train()
+    (codebook,) = made.books
     codebook.use.fill_(2.0)
     codebook.sums.copy_(2 * codebook.codes)
     before = codebook.codes.clone()
     even = as_grid([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [5.0, 5.0]] * 2)
     for _ in range(50):
-        codebook(even)
+        made(even)
     assert torch.allclose(codebook.codes, before, atol=1e-5)
 
 
 def test_a_restarted_code_that_is_used_stays() -> None:
     """With four codes, eight vectors and a threshold of .5, a code that gets two is alive."""
-    codebook = book(restart_below=0.5).train()
+    made = quantiser(CODES, restart_below=0.5).train()
+    (codebook,) = made.books
     codebook.codes[3] = 100.0  # far from all data
     codebook.sums.copy_(codebook.codes)
     data = as_grid([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [9.0, 9.0]] * 2)
     for _ in range(200):
-        codebook(data)
+        made(data)
     settled = codebook.codes.clone()
-    codebook(data)
+    made(data)
     assert torch.equal(codebook.codes, settled)
-    assert codebook.eval()(data).commitment < 1e-6
+    assert made.eval()(data).commitment < 1e-6
 
 
 def test_training_beats_the_mean_spectrum_on_test_tracks(trained, features, params) -> None:
@@ -109,6 +127,11 @@ def test_training_beats_the_mean_spectrum_on_test_tracks(trained, features, para
     assert scores["perplexity"] > 8
     assert 0 < scores["codebook_use"] <= 1
     assert ": works, " in verdict("vqvae", task.outcome, task.claim(scores))
+
+
+def test_a_second_codebook_makes_the_reconstruction_better(trained, features, params) -> None:
+    one, two = (trained("vqvae", params("vqvae", codebooks=n, **LEARNING)) for n in (1, 2))
+    assert two.test()["log_mel_l1"] < 0.95 * one.test()["log_mel_l1"]
 
 
 def test_an_untrained_model_is_told_so(make, trained, features, params) -> None:
@@ -142,6 +165,9 @@ def test_a_track_of_any_length_is_rebuilt_in_pieces_as_in_one(
 
 
 def test_a_patch_that_does_not_fit_the_grid_is_refused_with_its_key(params) -> None:
-    values = {**vars(params("vqvae")), "frames": 66}
-    with pytest.raises(UserError, match=r"vqvae: frames 66 must be a multiple of 8"):
-        parse(VQVAEParams, values, "vqvae")
+    for name in ("frames", "crop"):
+        values = {**vars(params("vqvae")), name: 66}
+        with pytest.raises(UserError, match=rf"vqvae: {name} 66 must be a multiple of 8"):
+            parse(VQVAEParams, values, "vqvae")
+    with pytest.raises(UserError, match=r"vqvae: stride 5 must be even"):
+        parse(VQVAEParams, {**vars(params("vqvae")), "stride": 5}, "vqvae")

@@ -20,6 +20,8 @@ TINY = {
               "residual_blocks": 1, "codebook_size": 32, "code_dim": 8, "sample_every": 10},
     "latent_gan": {"steps": 12, "batch_size": 4, "validate_every": 12, "sample_every": 12,
                    "channels": 8},
+    "latent_prior": {"steps": 4, "batch_size": 2, "validate_every": 4, "sample_every": 4,
+                     "channels": 32, "layers": 1},
     "cyclegan": {"steps": 6, "validate_every": 6, "sample_every": 6, "frames": 64,
                  "width": 4, "blocks": 1},
     "vocoder": {"magnet": {"steps": 10, "batch_size": 2, "validate_every": 10, "sample_every": 5,

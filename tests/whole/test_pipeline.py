@@ -13,7 +13,7 @@ import soundfile
 
 STAGES = [
     "download", "separate", "preprocess", "features", "data_report", "vqvae", "latent_gan",
-    "cyclegan", "vocoder", "generate", "evaluate",
+    "latent_prior", "cyclegan", "vocoder", "generate", "evaluate",
 ]  # fmt: skip
 
 
@@ -39,6 +39,11 @@ def test_every_stage_leaves_its_metrics_with_the_agreed_keys(project) -> None:
             "perplexity",
             "codebook_use",
             "codebook_size",
+        ],
+        "latent_prior": [
+            "time_distance.value",
+            "memorisation.copied",
+            *(f"label_accuracy.{name}" for name in ("value", "floor", "copies", "noise")),
         ],
         "latent_gan": [
             f"{name}.{anchor}"
@@ -88,6 +93,7 @@ def test_there_is_something_to_hear_and_to_see(project) -> None:
     made = {(row["model"], row["kind"]) for row in rows}
     assert made == {
         ("latent_gan", "sample"),
+        ("latent_prior", "sample"),
         ("vqvae", "reconstruction"),
         ("vocoder", "reconstruction"),
         ("cyclegan", "conversion"),
@@ -119,7 +125,7 @@ def test_a_cold_run_elsewhere_with_other_machine_settings_gives_the_same_bytes(
 
 def test_an_experiment_reruns_its_stage_and_what_depends_on_it(project) -> None:
     output = project.dvc("exp", "run", "-S", "vqvae.lr=3e-3")
-    assert ran(output) == ["vqvae", "latent_gan", "generate", "evaluate"]
+    assert ran(output) == ["vqvae", "latent_gan", "latent_prior", "generate", "evaluate"]
     diff = json.loads(project.dvc("metrics", "diff", "--json"))
     assert diff["metrics/vqvae.json"]["log_mel_l1"]["diff"] != 0
     assert "metrics/vocoder.json" not in diff
@@ -151,6 +157,6 @@ def test_editing_one_room_leaves_the_others_alone(project, file: str, stale: set
 def test_plots_are_one_page_that_needs_no_network(project) -> None:
     project.dvc("plots", "show", "-o", "plots_out")
     page = (project.root / "plots_out/index.html").read_text()
-    for stage in ("vqvae", "latent_gan", "cyclegan", "vocoder"):
+    for stage in ("vqvae", "latent_gan", "latent_prior", "cyclegan", "vocoder"):
         assert f"metrics/{stage}/samples" in page
     assert not re.search(r"<(script|link)[^>]*(src|href)=\"https?://", page)

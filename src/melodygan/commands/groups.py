@@ -75,7 +75,7 @@ def complaints(values: dict[str, Any]) -> Iterator[str]:
             "in them: lower audio.n_mels, or raise audio.n_fft"
         )
     divisors = {
-        f"2 ** vqvae.downsamplings = {values['vqvae'].stride}": values["vqvae"].stride,
+        f"vqvae.stride, {values['vqvae'].stride}": values["vqvae"].stride,
         "4, for the cyclegan": 4,
     }
     for words, divisor in divisors.items():

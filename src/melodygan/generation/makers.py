@@ -36,6 +36,14 @@ class Sampler(Protocol):
 
 
 @runtime_checkable
+class Player(Sampler, Protocol):
+    """A sampler whose music has no end."""
+
+    def play(self, seed: int, label: str | None = None) -> Iterator[Float]:
+        """Log-mel, a few frames (frames, n_mels) at a time, for ever and in bounded memory."""
+
+
+@runtime_checkable
 class Decoded(Protocol):
     """Invents clips by way of a decoder that it has not learnt itself."""
 
@@ -77,8 +85,10 @@ class Synthesiser(Protocol):
     def synthesise(self, log_mel: Float) -> Float:
         """(frames, n_mels) -> (frames * hop_length,)."""
 
-    def synthesise_pieces(self, read: Callable[[int, int], Float], frames: int) -> Iterator[Float]:
-        """The same piece after piece, in bounded memory."""
+    def synthesise_pieces(
+        self, read: Callable[[int, int], Float], frames: int, piece: int | None = None
+    ) -> Iterator[Float]:
+        """The same in pieces of `piece` frames, in bounded memory."""
 
 
 class Makers:
@@ -103,6 +113,25 @@ class Makers:
         for model in self.able(Synthesiser).values():
             return model
         raise UserError("no vocoder among the deps of stage generate: add models/vocoder there")
+
+    def sampler(self, name: str | None, label: str | None) -> tuple[str, Sampler]:
+        """Name and model of one that invents clips, of a label if one is given.
+
+        name: None stands for the first that can do it, those that play without end before others.
+        Raises UserError, with what there is, if there is none.
+        """
+        able = [*self.able(Player).items(), *self.able(Sampler).items()]
+        for known, model in able:
+            if name in (None, known) and (label is None or label in model.labels):
+                return known, model
+        there = ", ".join(
+            f"{known} ({', '.join(model.labels) or 'no labels'})"
+            for known, model in dict(able).items()
+        )
+        wanted = f" of label {label}" if label else ""
+        raise UserError(
+            f"{name or 'no trained model'} cannot invent clips{wanted}: there are {there or 'none'}"
+        )
 
     def converter(self, source: str | None, target: str) -> tuple[str, Converter, str]:
         """Name and model of the first that converts to `target`, and from which label.

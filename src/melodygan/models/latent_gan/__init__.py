@@ -5,6 +5,6 @@ with its non-saturating loss. Zero-centred gradient penalties on real and on gen
 (Mescheder, Geiger, Nowozin 2018, https://arxiv.org/abs/1801.04406) keep the discriminator smooth,
 and an average of the generator's weights removes most of the remaining wobble.
 
-The GAN works on the latents before quantisation, standardised per channel: discrete codes give no
-gradient, and soft or one-hot codes train badly.
+The GAN works on the latents before quantisation, on their first whitened principal components:
+discrete codes give no gradient, and soft or one-hot codes train badly.
 """

@@ -11,6 +11,7 @@ from melodygan.training.settings import TrainSettings
 class LatentGANParams(TrainSettings):
     """Sizes and training settings of the latent GAN."""
 
+    components: Annotated[int, Range(ge=1)]
     noise_dim: Annotated[int, Range(ge=1)]
     channels: Annotated[int, Range(ge=4)]
     penalty: Annotated[float, Range(ge=0)]

@@ -12,6 +12,7 @@ from torch import Tensor
 from melodygan.audio.mel import MelConfig
 from melodygan.models.latent_gan.config import LatentGANParams
 from melodygan.models.latent_gan.network import Generator
+from melodygan.models.vqvae.latents import latents_of
 from melodygan.models.vqvae.model import TrainedVQVAE
 from melodygan.pipeline.errors import UserError
 from melodygan.pipeline.params import parse
@@ -25,7 +26,7 @@ BATCH = 16  # clips that are made at once
 class TrainedLatentGAN:
     """A generator with its decoder and the latents' statistics.
 
-    mean, std: (dim, 1, 1), of training latents. labels: none, it knows no classes.
+    mean, basis: of `LatentCrops`. labels: none, it knows no classes.
     """
 
     labels: tuple[str, ...] = ()
@@ -36,10 +37,10 @@ class TrainedLatentGAN:
         params: LatentGANParams,
         vqvae: TrainedVQVAE,
         mean: Tensor,
-        std: Tensor,
+        basis: Tensor,
     ) -> None:
         self.generator, self.params, self.vqvae = generator.eval(), params, vqvae
-        self.mean, self.std = mean, std
+        self.mean, self.basis = mean, basis
 
     @classmethod
     def load(cls, folder: Path, audio: MelConfig, device: torch.device | None = None) -> Self:
@@ -51,17 +52,19 @@ class TrainedLatentGAN:
         weights, config = load_model(folder, audio)
         params = parse(LatentGANParams, config["params"], "params", str(folder / "config.json"))
         missing = torch.empty(0)
-        mean, std = (weights.pop(f"latent_{name}", missing) for name in ("mean", "std"))
-        shape = vqvae.latent_shape
-        if not mean.shape == std.shape == (shape[0], 1, 1):
+        mean, basis = (weights.pop(f"latent_{name}", missing) for name in ("mean", "basis"))
+        shape = (params.components, *vqvae.latent_shape[1:])
+        dim = vqvae.latent_shape[0]
+        if mean.shape != (dim,) or basis.shape != (dim, params.components):
             raise UserError(f"{folder} does not fit models/vqvae: run `dvc repro`")
         make = lambda: Generator(params.noise_dim, params.channels, shape)  # noqa: E731
         generator = restore(make, weights, folder)
-        return cls(generator.to(device), params, vqvae, mean, std)
+        return cls(generator.to(device), params, vqvae, mean, basis)
 
     def save(self, folder: Path) -> None:
         """Write models/latent_gan."""
-        weights = self.generator.state_dict() | {"latent_mean": self.mean, "latent_std": self.std}
+        statistics = {"latent_mean": self.mean, "latent_basis": self.basis}
+        weights = self.generator.state_dict() | statistics
         save_model(folder, weights, {"params": asdict(self.params)}, self.vqvae.audio)
 
     @torch.no_grad()
@@ -84,7 +87,7 @@ class TrainedLatentGAN:
         noise = torch.randn(count, self.params.noise_dim, generator=random)
         clips = []
         for part in noise.split(BATCH):
-            latents = self.generator(part.to(device)).cpu() * self.std + self.mean
+            latents = latents_of(self.generator(part.to(device)).cpu(), self.mean, self.basis)
             clips.append(self.vqvae.decode(self.vqvae.quantise(latents)))
         return np.concatenate(clips)[:, :frames]
 

@@ -11,14 +11,14 @@ from melodygan.blocks.adversarial import (
     vanilla_generator,
     zero_centred_penalty,
 )
-from melodygan.dataset.feature_set import FeatureSet
 from melodygan.models.latent_gan.config import LatentGANParams
 from melodygan.models.latent_gan.model import TrainedLatentGAN
 from melodygan.models.latent_gan.network import Discriminator, Generator
+from melodygan.models.vqvae.judged import real_sets
 from melodygan.models.vqvae.latents import LatentCrops
 from melodygan.models.vqvae.model import TrainedVQVAE
 from melodygan.scores.claims import set_claim
-from melodygan.scores.sets import RealSets, Scores, spread
+from melodygan.scores.sets import Scores, spread
 from melodygan.training import optimisers
 from melodygan.training.data import Data
 from melodygan.training.task import Batch, Limit, Task, Update, frozen
@@ -66,8 +66,8 @@ class LatentGANTask(Task):
         self.vqvae = TrainedVQVAE.load(data.model("vqvae"), data.audio)
         self.helpers = (self.vqvae.network,)
         self.average_decay = params.average_decay
-        self.latents = LatentCrops(data.features, self.vqvae)
-        shape = self.vqvae.latent_shape
+        self.latents = LatentCrops(data.features, self.vqvae, params.components)
+        shape = self.latents.shape
         self.generator = Generator(params.noise_dim, params.channels, shape)
         self.discriminator = Discriminator(params.channels, shape)
         self.networks = {"generator": self.generator, "discriminator": self.discriminator}
@@ -78,7 +78,7 @@ class LatentGANTask(Task):
         self.real = real_sets(data.features, self.vqvae, "validation", self.seed)
 
     def batch(self, rng: np.random.Generator) -> Batch:
-        """Random crops of the training tracks' latents, standardised, and noise for both."""
+        """Random crops of the training tracks' whitened latents, and noise for both."""
         latents = self.latents.random(self.params.batch_size, rng)
         noise = rng.standard_normal((2, len(latents), self.params.noise_dim), np.float32)
         return {
@@ -127,7 +127,9 @@ class LatentGANTask(Task):
     def trained(self) -> TrainedLatentGAN:
         """The model in its present state."""
         latents = self.latents
-        return TrainedLatentGAN(self.generator, self.params, self.vqvae, latents.mean, latents.std)
+        return TrainedLatentGAN(
+            self.generator, self.params, self.vqvae, latents.mean, latents.basis
+        )
 
     def test(self) -> Scores:
         """Set distances of samples to test tracks."""
@@ -137,14 +139,3 @@ class LatentGANTask(Task):
     def claim(self, scores: Scores) -> Claim:
         """How much more like music in time the samples are than real sound without order."""
         return set_claim(scores)
-
-
-def real_sets(features: FeatureSet, vqvae: TrainedVQVAE, held_out: str, seed: int) -> RealSets:
-    """Real tracks of the training split and of the split `held_out`, to judge samples by.
-
-    What samples went through, and anchors therefore go through too, is the VQ-VAE: the best that
-    a generator of latents can do is what the decoder makes of real ones.
-    """
-    train, other = ([t.mel for t in features.tracks(split)] for split in ("train", held_out))
-    frames = vqvae.params.frames
-    return RealSets(train, other, frames, seed, lambda clips: vqvae.decode(vqvae.encode(clips)))

@@ -46,14 +46,21 @@ class Vocoder:
         pieces = self.synthesise_pieces(lambda start, stop: log_mel[start:stop], len(log_mel))
         return np.concatenate(list(pieces))
 
-    def synthesise_pieces(self, read: Callable[[int, int], Float], frames: int) -> Iterator[Float]:
-        """The same piece after piece, in bounded memory. read(start, stop): those frames."""
+    def synthesise_pieces(
+        self, read: Callable[[int, int], Float], frames: int, piece: int | None = None
+    ) -> Iterator[Float]:
+        """The same in pieces of so many frames, in bounded memory. read(start, stop): those frames.
+
+        piece: at least CONTEXT; None stands for PIECE. A frame is read as late as it can be, and
+        never again once a piece begins CONTEXT after it.
+        """
+        piece = piece or PIECE
         if self.reach is None:
-            yield from self._faded_pieces(read, frames)
+            yield from self._faded_pieces(read, frames, piece)
             return
         stream = Stream(self)
-        for start in range(0, frames, PIECE):
-            stop = min(start + PIECE, frames)
+        for start in range(0, frames, piece):
+            stop = min(start + piece, frames)
             yield stream.push(np.array(read(start, stop)), last=stop == frames)
 
     @property
@@ -61,15 +68,17 @@ class Vocoder:
         """Frames on each side that a sample depends on; None where there is no such limit."""
         return getattr(self.network, "reach", None)
 
-    def _faded_pieces(self, read: Callable[[int, int], Float], frames: int) -> Iterator[Float]:
+    def _faded_pieces(
+        self, read: Callable[[int, int], Float], frames: int, piece: int
+    ) -> Iterator[Float]:
         """Pieces of which each takes up the phase of the one before, and is faded into it."""
         hop = self.audio.hop_length
         fade = torch.linspace(0, 1, FADE * hop)
         tail: Tensor | None = (
             None  # the last sound of the piece before, from CONTEXT before its end
         )
-        for start in range(0, frames, PIECE):
-            stop = min(start + PIECE, frames)
+        for start in range(0, frames, piece):
+            stop = min(start + piece, frames)
             before = min(start, CONTEXT)
             mel = to_network(np.array(read(start - before, min(stop + FADE, frames))))
             lead = None if tail is None else tail[:, : before * hop]

@@ -9,12 +9,18 @@ from melodygan.training.settings import TrainSettings
 
 @dataclass(frozen=True)
 class VQVAEParams(TrainSettings):
-    """Sizes and training settings of the VQ-VAE."""
+    """Sizes and training settings of the VQ-VAE.
 
+    stride: mel bins and frames of the patch that one latent position stands for. crop: frames of a
+    training example; frames: of the clips that generators of latents make.
+    """
+
+    crop: Annotated[int, Range(ge=8)]
     frames: Annotated[int, Range(ge=8)]
+    stride: Annotated[int, Range(ge=2, le=64)]
     channels: Annotated[int, Range(ge=4)]
     residual_blocks: Annotated[int, Range(ge=0)]
-    downsamplings: Annotated[int, Range(ge=2, le=6)]
+    codebooks: Annotated[int, Range(ge=1, le=8)]
     codebook_size: Annotated[int, Range(ge=2)]
     code_dim: Annotated[int, Range(ge=1)]
     commitment: Annotated[float, Range(ge=0)]
@@ -22,10 +28,8 @@ class VQVAEParams(TrainSettings):
     restart_below: Annotated[float, Range(ge=0, lt=0.5)]  # of the mean use
 
     def __post_init__(self) -> None:
-        if self.frames % self.stride:
-            raise ValueError(f"frames {self.frames} must be a multiple of {self.stride}")
-
-    @property
-    def stride(self) -> int:
-        """Mel bins and frames per latent position."""
-        return int(2**self.downsamplings)
+        if self.stride % 2:
+            raise ValueError(f"stride {self.stride} must be even")
+        for name, length in (("crop", self.crop), ("frames", self.frames)):
+            if length % self.stride:
+                raise ValueError(f"{name} {length} must be a multiple of {self.stride}, the stride")

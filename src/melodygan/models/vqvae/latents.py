@@ -9,29 +9,49 @@ from melodygan.models.vqvae.model import TrainedVQVAE
 
 
 class LatentCrops:
-    """Continuous latents of whole training tracks, standardised, and random crops of them.
+    """Whitened principal components of the latents of training tracks, and random crops of them.
 
-    width: latent columns of a crop. mean, std: (code_dim, 1, 1), per channel, of all tracks.
+    The latents' channels are so correlated that a few components hold nearly all of what the
+    decoder hears; what a generator makes of those can hardly lie beside the latents' manifold. The
+    tracks are encoded anew in each run, which takes a second or two for ten minutes of music.
+
+    shape: (components, height, columns) of a crop. mean: (code_dim,); basis: (code_dim,
+    components), whose columns are as long as the components' standard deviations.
     """
 
-    def __init__(self, features: FeatureSet, vqvae: TrainedVQVAE) -> None:
-        self.width = vqvae.latent_shape[2]
-        self.tracks: list[Tensor] = []
+    def __init__(self, features: FeatureSet, vqvae: TrainedVQVAE, components: int) -> None:
+        tracks = []
         for track in Patches(features.tracks("train"), vqvae.params.frames).tracks:
             usable = len(track.mel) - len(track.mel) % vqvae.params.stride
-            self.tracks.append(vqvae.latents(track.mel[None, :usable])[0].cpu())
-        flat = torch.cat([track.flatten(1) for track in self.tracks], 1)
-        shape = (len(flat), 1, 1)
-        self.mean = flat.mean(1).reshape(shape)
-        self.std = flat.std(1).clamp_min(1e-6).reshape(shape)
+            tracks.append(vqvae.latents(track.mel[None, :usable])[0].cpu())
+        flat = torch.cat([track.flatten(1) for track in tracks], 1).double()
+        mean = flat.mean(1, keepdim=True)
+        variances, directions = torch.linalg.eigh((flat - mean) @ (flat - mean).T / flat.shape[1])
+        scales = variances.clamp_min(1e-12).sqrt()
+        basis, inverse = directions * scales, (directions / scales).T
+        self.mean = mean[:, 0].float()
+        # eigh sorts them the other way round
+        self.basis = basis.flip(1)[:, :components].float().contiguous()
+        inverse = inverse.flip(0)[:components].float()
+        self.tracks = [
+            torch.einsum("kd,dhw->khw", inverse, track - self.mean[:, None, None])
+            for track in tracks
+        ]
+        self.shape = (self.basis.shape[1], *vqvae.latent_shape[1:])
 
     def random(self, count: int, rng: np.random.Generator) -> Tensor:
-        """`count` standardised crops, all positions equally likely: (count, dim, height, width)."""
-        room = np.array([track.shape[2] - self.width + 1 for track in self.tracks])
+        """`count` crops, all positions equally likely: (count, components, height, columns)."""
+        columns = self.shape[2]
+        room = np.array([track.shape[2] - columns + 1 for track in self.tracks])
         which = rng.choice(len(room), count, p=room / room.sum())
         starts = rng.integers(0, room[which])
         crops = [
-            self.tracks[track][:, :, start : start + self.width]
+            self.tracks[track][:, :, start : start + columns]
             for track, start in zip(which, starts, strict=True)
         ]
-        return (torch.stack(crops) - self.mean) / self.std
+        return torch.stack(crops)
+
+
+def latents_of(whitened: Tensor, mean: Tensor, basis: Tensor) -> Tensor:
+    """Components (batch, components, height, columns) -> latents (batch, code_dim, ...)."""
+    return torch.einsum("dk,bkhw->bdhw", basis, whitened) + mean[:, None, None]

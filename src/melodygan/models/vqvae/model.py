@@ -21,7 +21,6 @@ Float = NDArray[np.float32]
 
 BATCH = 16  # clips that pass the network at once
 PIECE = 1024  # frames of a long track that do
-MARGIN = 8  # latent columns beside a piece, which the outermost of its own still feel
 
 
 class TrainedVQVAE:
@@ -29,6 +28,7 @@ class TrainedVQVAE:
 
     Clips are log-mel (clips, frames, n_mels) in ln units, frames a multiple of the stride; latents
     and codes are tensors on the network's device, (clips, ..., n_mels / stride, frames / stride).
+    Codes have the codebook as second axis, however many there are.
     """
 
     def __init__(
@@ -61,6 +61,11 @@ class TrainedVQVAE:
         stride = self.params.stride
         return self.params.code_dim, self.audio.n_mels // stride, self.params.frames // stride
 
+    @property
+    def context(self) -> int:
+        """Latent columns on either side that a column's codes, or its sound, depend on."""
+        return self.params.residual_blocks + 2
+
     @torch.no_grad()
     def latents(self, clips: Float) -> Tensor:
         """Continuous latents before quantisation, (clips, code_dim, height, width)."""
@@ -70,11 +75,11 @@ class TrainedVQVAE:
 
     @torch.no_grad()
     def quantise(self, latents: Tensor) -> Tensor:
-        """Snap continuous latents to code indices, (clips, height, width)."""
-        return self.network.codebook(latents.to(self.device)).indices
+        """Snap continuous latents to code indices, (clips, codebooks, height, width)."""
+        return self.network.quantiser(latents.to(self.device)).indices
 
     def encode(self, clips: Float) -> Tensor:
-        """Code indices (clips, height, width)."""
+        """Code indices (clips, codebooks, height, width)."""
         return self.quantise(self.latents(clips))
 
     @torch.no_grad()
@@ -82,7 +87,7 @@ class TrainedVQVAE:
         """Log-mel of code indices (clips, frames, n_mels), never below the floor of silence."""
         parts = []
         for part in indices.to(self.device).split(BATCH):
-            mel = self.network.decode(self.network.codebook.lookup(part)) * self.std + self.mean
+            mel = self.network.decode(self.network.quantiser.lookup(part)) * self.std + self.mean
             parts.append(from_network(mel.clamp_min(LOG_SILENCE)))
         return np.concatenate(parts)
 
@@ -98,7 +103,7 @@ class TrainedVQVAE:
             padded = np.pad(piece, ((0, -len(piece) % stride), (0, 0)), "edge")
             return self.decode(self.encode(padded[None]))[0, : len(piece)]
 
-        margin = MARGIN * stride
+        margin = 2 * self.context * stride  # of the encoder, then of the decoder
         pieces = in_pieces(
             lambda start, stop: log_mel[start:stop], len(log_mel), work, PIECE, (margin, margin), 0
         )

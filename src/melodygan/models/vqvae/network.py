@@ -1,4 +1,4 @@
-"""Encoder, codebook, decoder."""
+"""Encoder, codebooks, decoder."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -6,7 +6,7 @@ from typing import NamedTuple
 from torch import Tensor, nn
 
 from melodygan.models.vqvae.config import VQVAEParams
-from melodygan.models.vqvae.quantiser import Codebook
+from melodygan.models.vqvae.quantiser import Quantiser
 
 
 class Reconstruction(NamedTuple):
@@ -38,48 +38,41 @@ class VQVAE(nn.Module):
     """Works on normalised log-mel: (log-mel - mean) / std of the training data.
 
     Mel patch (batch, n_mels, frames) <-> latents (batch, code_dim, n_mels / s, frames / s) with
-    s = 2 ** downsamplings. The decoder upsamples by nearest neighbour + convolution, which leaves
-    no checkerboard (Odena et al. 2016, https://distill.pub/2016/deconv-checkerboard), and makes
-    the last factor of four by rearranging channels (Shi et al. 2016,
-    https://arxiv.org/abs/1609.05158); the encoder's first layer takes a factor of four too.
-    Convolutions at the two finest resolutions would cost three times all the rest together.
+    stride s. One convolution, whose windows overlap by half, takes the whole stride at once, and
+    one rearrangement of channels (Shi et al. 2016, https://arxiv.org/abs/1609.05158) gives it
+    back; all depth lies on the small grid in between. Convolutions at the resolutions in between
+    would cost most of the time, and at equal time they measured worse (docs/benchmarks.md).
     """
 
     def __init__(self, params: VQVAEParams) -> None:
         super().__init__()
-        width, down = params.channels, params.downsamplings
-        blocks = [Residual(width) for _ in range(params.residual_blocks)]
-        first = [nn.Conv2d(1, width, 8, stride=4, padding=2)]
-        further = [
-            nn.Sequential(nn.ReLU(), nn.Conv2d(width, width, 4, stride=2, padding=1))
-            for _ in range(down - 2)
-        ]
+        width, stride = params.channels, params.stride
         self.encoder = nn.Sequential(
-            *first, *further, *blocks, nn.ReLU(), nn.Conv2d(width, params.code_dim, 1)
+            nn.Conv2d(1, width, 2 * stride, stride=stride, padding=stride // 2),
+            *[Residual(width) for _ in range(params.residual_blocks)],
+            nn.ReLU(),
+            nn.Conv2d(width, params.code_dim, 1),
         )
-        self.codebook = Codebook(
-            params.codebook_size, params.code_dim, params.decay, params.restart_below
+        self.quantiser = Quantiser(
+            params.codebooks,
+            params.codebook_size,
+            params.code_dim,
+            params.decay,
+            params.restart_below,
         )
         self.decoder = nn.Sequential(
             nn.Conv2d(params.code_dim, width, 3, padding=1),
             *[Residual(width) for _ in range(params.residual_blocks)],
-            *[
-                nn.Sequential(
-                    nn.ReLU(), nn.Upsample(scale_factor=2), nn.Conv2d(width, width, 3, padding=1)
-                )
-                for _ in range(down - 2)
-            ],
             nn.ReLU(),
-            nn.Conv2d(width, 16, 3, padding=1),
-            nn.PixelShuffle(4),
+            nn.Conv2d(width, stride * stride, 3, padding=1),
+            nn.PixelShuffle(stride),
         )
 
     def forward(
         self, mel: Tensor, gather: Callable[[Tensor], Tensor] = lambda own: own
     ) -> Reconstruction:
         """Encode, quantise and decode (batch, n_mels, frames). gather: see `Codebook`."""
-        latents = self.encode(mel)
-        quantised = self.codebook(latents, gather)
+        quantised = self.quantiser(self.encode(mel), gather)
         return Reconstruction(self.decode(quantised.codes), quantised.indices, quantised.commitment)
 
     def encode(self, mel: Tensor) -> Tensor:

@@ -35,14 +35,14 @@ class VQVAETask(Task):
         if self.audio.n_mels % params.stride:
             raise UserError(
                 f"params.yaml: audio.n_mels {self.audio.n_mels} must be a multiple of "
-                f"2 ** vqvae.downsamplings = {params.stride}"
+                f"vqvae.stride {params.stride}"
             )
         self.mean, self.std = self.features.statistics()
         self.network = VQVAE(params)
         self.networks = {"vqvae": self.network}
         adam = optimisers.Adam(self.network.parameters(), params.lr, betas=(0.9, 0.99), fused=True)
         self.optimisers = {"vqvae": adam}
-        self.train_patches = Patches(self.features.tracks("train"), params.frames)
+        self.train_patches = Patches(self.features.tracks("train"), params.crop)
         self.limits = (
             Limit(
                 "validation",
@@ -99,17 +99,17 @@ def held_out_scores(model: TrainedVQVAE, features: FeatureSet, split: str) -> di
 
     log_mel_l1: mean absolute error in ln units. baseline_log_mel_l1: the same for the mean
     spectrum of the training tracks as a constant answer. perplexity, codebook_use (share of codes
-    used at least once), codebook_size.
+    used at least once): of the codebook that has the lowest. codebook_size.
     """
     frames = model.params.frames
     mel = Patches(features.tracks(split), frames).regular(frames, HELD_OUT_PATCHES)
     codes = model.encode(mel).cpu()
-    size = model.params.codebook_size
+    size, books = model.params.codebook_size, codes.unbind(1)
     return {
         "log_mel_l1": float(np.abs(model.decode(codes) - mel).mean()),
         "baseline_log_mel_l1": float(np.abs(mel - mean_spectrum(features)).mean()),
-        "perplexity": perplexity(codes, size),
-        "codebook_use": len(codes.unique()) / size,
+        "perplexity": min(perplexity(of, size) for of in books),
+        "codebook_use": min(len(of.unique()) for of in books) / size,
         "codebook_size": size,
     }
 

@@ -1,0 +1,83 @@
+"""Invented music of any length, made while it is listened to or written to a file."""
+
+import struct
+from collections.abc import Iterator
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from melodygan.audio.pcm import to_int16
+from melodygan.generation.makers import Player, Sampler, Synthesiser
+from melodygan.pipeline.errors import UserError
+
+Float = NDArray[np.float32]
+
+PIECE = 64  # frames that are synthesised at once, so that the first are heard soon
+ENDLESS = 1 << 40  # frames
+UNKNOWN = 0xFFFFFFFF  # length of a WAV file of which nobody knows the end
+
+
+class Feed:
+    """Random access to the latest frames of an endless log-mel."""
+
+    def __init__(self, pieces: Iterator[Float]) -> None:
+        self.pieces, self.start, self.frames = pieces, 0, next(pieces)
+
+    def read(self, start: int, stop: int) -> Float:
+        """Frames start to stop; those before are forgotten."""
+        while self.start + len(self.frames) < stop:
+            self.frames = np.concatenate([self.frames, next(self.pieces)])
+        self.frames = self.frames[start - self.start :]
+        self.start = start
+        return self.frames[: stop - start]
+
+
+def invented(
+    model: Sampler, synthesiser: Synthesiser, seed: int, label: str | None, frames: int | None
+) -> Iterator[Float]:
+    """Sound (samples,) of one invented piece, a little at a time.
+
+    frames: None stands for no end. Raises UserError for a length that the model cannot make.
+    """
+    if isinstance(model, Player):
+        feed = Feed(model.play(seed, label))
+        yield from synthesiser.synthesise_pieces(feed.read, frames or ENDLESS, PIECE)
+    elif frames is None:
+        raise UserError("this model makes clips of one length: choose another --model to play")
+    else:
+        yield synthesiser.synthesise(model.sample(1, seed, label, frames)[0])
+
+
+def stream_wav(file: BinaryIO, pieces: Iterator[Float], sample_rate: int) -> int:
+    """Write sound (samples,) as a WAV stream, mono, 16 bit, at once; the number of samples.
+
+    Louder samples than full scale are clipped, since what has been heard cannot be made softer. A
+    file gets its true length at the end; a pipe keeps the longest there is. sample_rate: Hz.
+    """
+    file.write(_header(sample_rate, UNKNOWN - 36))
+    written = 0
+    for piece in pieces:
+        file.write(to_int16(np.clip(piece, -1, 1)).tobytes())
+        file.flush()
+        written += len(piece)
+    if file.seekable():
+        file.seek(0)
+        file.write(_header(sample_rate, 2 * written))
+    return written
+
+
+def first_samples(pieces: Iterator[Float], count: int) -> Iterator[Float]:
+    """The first `count` samples of a sound."""
+    for piece in pieces:
+        yield piece[:count]
+        count -= len(piece)
+        if count <= 0:
+            return
+
+
+def _header(sample_rate: int, size: int) -> bytes:
+    """Of a WAV file with `size` bytes of sound."""
+    form = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 1, sample_rate, 2 * sample_rate, 2, 16)
+    body = b"WAVE" + form + struct.pack("<4sI", b"data", size)
+    return struct.pack("<4sI", b"RIFF", size + 36) + body

@@ -1,0 +1,148 @@
+"""`melodygan generate` and `melodygan play`, with small models that were never trained."""
+
+import io
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import fake
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from melodygan.commands.generate import generate, play
+from melodygan.generation.play import Feed, first_samples, stream_wav
+from melodygan.models.latent_gan.config import LatentGANParams
+from melodygan.models.latent_gan.model import TrainedLatentGAN
+from melodygan.models.latent_gan.network import Generator
+from melodygan.models.latent_prior.config import LatentPriorParams
+from melodygan.models.latent_prior.model import TrainedLatentPrior, grid_of
+from melodygan.models.latent_prior.network import GridTransformer
+from melodygan.models.vocoder.config import VocoderParams
+from melodygan.models.vocoder.griffinlim import GriffinLim
+from melodygan.models.vocoder.vocoder import Vocoder
+from melodygan.models.vqvae.config import VQVAEParams
+from melodygan.models.vqvae.model import TrainedVQVAE
+from melodygan.models.vqvae.network import VQVAE
+from melodygan.pipeline.errors import UserError
+from melodygan.pipeline.params import load
+
+RATE = fake.AUDIO.sample_rate
+
+
+@pytest.fixture(autouse=True)
+def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project with a VQ-VAE, a prior of two labels, a GAN without any, and a vocoder."""
+    monkeypatch.chdir(tmp_path)
+    torch.manual_seed(0)
+    fake.write_params(tmp_path, audio=fake.AUDIO.as_dict(), **fake.MODELS)
+    params = load(VQVAEParams, "vqvae")
+    vqvae = TrainedVQVAE(VQVAE(params), params, fake.AUDIO, -6.0, 2.0)
+    vqvae.save(Path("models/vqvae"))
+    prior = load(LatentPriorParams, "latent_prior")
+    network = GridTransformer(prior, grid_of(vqvae), 2)
+    TrainedLatentPrior(network, prior, vqvae, ["beat", "drone"]).save(Path("models/latent_prior"))
+    gan = load(LatentGANParams, "latent_gan")
+    generator = Generator(gan.noise_dim, gan.channels, (4, *vqvae.latent_shape[1:]))
+    mean, basis = torch.zeros(params.code_dim), torch.eye(params.code_dim)[:, :4].contiguous()
+    TrainedLatentGAN(generator, gan, vqvae, mean, basis).save(Path("models/latent_gan"))
+    vocoder = replace(load(VocoderParams, "vocoder"), kind="griffinlim")
+    Vocoder(vocoder, fake.AUDIO, GriffinLim(fake.AUDIO, 4)).save(Path("models/vocoder"))
+    deps = [f"models/{name}" for name in ("latent_gan", "latent_prior", "vocoder", "vqvae")]
+    Path("dvc.yaml").write_text(f"stages: {{generate: {{cmd: x, deps: {deps}}}}}")
+    return tmp_path
+
+
+def test_pieces_have_the_wanted_length_and_come_from_seeds_in_a_row() -> None:
+    lines = generate("beat", 1.7, 5, 2, Path("out"), None)
+    assert lines[1] == "out/001.wav: 1.7 s of beat by latent_prior, seed 6"
+    generate("beat", 1.7, 6, 1, Path("again"), None)
+    first, second, again = (
+        soundfile.read(path)[0] for path in ("out/000.wav", "out/001.wav", "again/000.wav")
+    )
+    assert len(first) == len(second) == round(1.7 * RATE)
+    assert not np.array_equal(first, second)
+    assert np.array_equal(second, again)
+
+
+def test_a_longer_piece_begins_as_the_shorter_one() -> None:
+    for seconds, folder in ((1.0, "short"), (3.0, "long")):
+        generate("drone", seconds, 1, 1, Path(folder), None)
+    short, long = (soundfile.read(f"{folder}/000.wav")[0] for folder in ("short", "long"))
+    same = len(short) - 64 * 64  # the last piece of the vocoder knows what follows, or does not
+    assert np.allclose(short[:same], long[:same], atol=2e-4)
+
+
+@pytest.mark.parametrize(
+    ("label", "model", "message"),
+    [
+        ("waltz", None, r"no trained model .* label waltz: .*latent_prior \(beat, drone\)"),
+        ("beat", "latent_gan", r"latent_gan cannot invent clips of label beat"),
+        (None, "vqvae", r"vqvae cannot invent clips: there are .*latent_gan \(no labels\)"),
+    ],
+)
+def test_what_no_model_can_do_is_said_in_one_line(
+    label: str | None, model: str | None, message: str
+) -> None:
+    with pytest.raises(UserError, match=message):
+        generate(label, 1.0, 0, 1, Path("out"), model)
+    assert not Path("out").exists()
+
+
+def test_a_model_of_one_length_makes_that_and_no_more() -> None:
+    generate(None, 0.5, 0, 1, Path("out"), "latent_gan")
+    assert len(soundfile.read("out/000.wav")[0]) == RATE // 2
+    with pytest.raises(UserError, match=r"at most 0\.5 s"):
+        generate(None, 0.6, 0, 1, Path("other"), "latent_gan")
+    with pytest.raises(UserError, match="one length"):
+        play(None, None, 0, Path("endless.wav"), "latent_gan")
+
+
+def test_playing_to_a_file_gives_a_wav_of_true_length() -> None:
+    play("beat", 1.0, 3, Path("played.wav"), None)
+    generate("beat", 1.0, 3, 1, Path("out"), None)
+    played, rate = soundfile.read("played.wav")
+    assert rate == RATE and len(played) == RATE
+    written = soundfile.read("out/000.wav")[0]
+    assert np.allclose(played, written, atol=1e-4) or np.abs(written).max() > 0.999
+
+
+def test_a_listener_may_leave_at_any_time() -> None:
+    code = "import sys; from melodygan.cli import main; sys.exit(main())"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, "play", "--label", "beat"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stdout and process.stderr
+    heard = process.stdout.read(60_000)  # more than three seconds: there is no end in sight
+    assert heard, process.stderr.read()
+    assert heard[:4] == b"RIFF" and heard[8:12] == b"WAVE"
+    assert np.abs(np.frombuffer(heard[44:], np.int16)).max() > 0
+    process.stdout.close()
+    assert process.wait(60) == 0
+    assert process.stderr.read() == b""
+
+
+def test_an_endless_log_mel_is_forgotten_as_it_is_read() -> None:
+    frames = iter(np.arange(100_000, dtype=np.float32).reshape(-1, 10, 1))
+    feed = Feed(frames)
+    for start in range(0, 5000, 64):
+        part = feed.read(max(start - 32, 0), start + 68)
+        assert part[0, 0] == max(start - 32, 0) and part[-1, 0] == start + 67
+        assert len(feed.frames) < 200
+
+
+def test_a_stream_that_cannot_be_wound_back_keeps_the_longest_length() -> None:
+    class Pipe(io.BytesIO):
+        def seekable(self) -> bool:
+            return False
+
+    sound = [np.full(1000, 0.5, np.float32), np.full(500, 2.0, np.float32)]
+    pipe: Any = Pipe()
+    assert stream_wav(pipe, first_samples(iter(sound), 1200), RATE) == 1200
+    data = pipe.getvalue()
+    assert data[4:8] == b"\xff\xff\xff\xff" and len(data) == 44 + 2400
+    assert np.frombuffer(data[44:], np.int16).max() == 32767, "clipped, not wrapped round"

@@ -1,0 +1,207 @@
+"""The autoregressive prior: what a position may see, sampling from the cache, and learning."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from melodygan.models.latent_prior.config import LatentPriorParams
+from melodygan.models.latent_prior.crops import Crops
+from melodygan.models.latent_prior.model import TrainedLatentPrior
+from melodygan.models.latent_prior.network import Grid, GridTransformer
+from melodygan.models.latent_prior.stream import Stream
+from melodygan.pipeline import UserError
+from melodygan.pipeline.params import parse
+from melodygan.training.verdict import verdict
+
+HEIGHT, COLUMNS, SIZE = 5, 6, 16
+# long enough clips for what is heard in time, and a grid fine enough for the tunes
+VQVAE = {"steps": 400, "lr": 2e-3, "stride": 4, "frames": 128}
+LEARNING = {"steps": 150, "batch_size": 8, "lr": 3e-3, "validate_every": 150, "channels": 32,
+            "layers": 2, "columns": 16}  # fmt: skip
+
+
+@pytest.fixture(params=[1, 2])
+def small(request: pytest.FixtureRequest, params) -> tuple[GridTransformer, LatentPriorParams]:
+    """A network of random weights, large enough for every input to matter; one and two books."""
+    values = params("latent_prior", columns=COLUMNS, channels=32, layers=2, top_p=0.9)
+    torch.manual_seed(0)
+    network = GridTransformer(values, Grid(torch.randn(request.param, SIZE, 4), HEIGHT), 2).eval()
+    for weights in network.parameters():
+        torch.nn.init.normal_(weights, std=0.1)
+    return network, values
+
+
+def some_codes(network: GridTransformer, columns: int = COLUMNS) -> torch.Tensor:
+    return torch.randint(0, SIZE, (3, len(network.codes), HEIGHT, columns))
+
+
+def test_no_position_sees_what_comes_later(small) -> None:
+    network, _ = small
+    codes, labels = some_codes(network), torch.tensor([0, 1, 2])
+    before = network(codes, labels)
+    for column, row, book in [(0, 0, 0), (2, 3, 0), (3, 0, len(network.codes) - 1)]:
+        other = codes.clone()
+        other[:, book, row, column] = (other[:, book, row, column] + 1) % SIZE
+        changed = (network(other, labels) - before).abs().amax((0, 4)) > 1e-6
+        order = changed.permute(2, 1, 0).flatten()  # as the codes are written
+        here = (column * HEIGHT + row) * len(network.codes) + book
+        assert not order[: here + 1].any()
+        assert order[here + 1 :].any()
+
+
+def test_the_cached_sampler_sees_what_training_sees(small, monkeypatch) -> None:
+    network, params = small
+    codes, labels = some_codes(network), torch.tensor([0, 1, 2])
+    seen: list[torch.Tensor] = []
+
+    def forced(stream: Stream, logits: torch.Tensor) -> torch.Tensor:
+        place, book = divmod(len(seen), len(network.codes))
+        column, row = divmod(place, HEIGHT)
+        seen.append(logits)
+        return codes[:, book, row, column]
+
+    monkeypatch.setattr(Stream, "_draw", forced)
+    stream = Stream(network, params, labels, 0)
+    for column in range(COLUMNS):
+        assert torch.equal(stream.column(), codes[..., column])
+    grid = torch.stack(seen, 1).unflatten(1, (COLUMNS, HEIGHT, -1)).permute(0, 3, 2, 1, 4)
+    assert torch.allclose(grid, network(codes, labels), atol=1e-5)
+
+
+def test_given_columns_are_gone_on_from(small) -> None:
+    network, params = small
+    codes, labels = some_codes(network), torch.tensor([0, 1, 2])
+    drawn, given = (Stream(network, params, labels, 7) for _ in range(2))
+    first = torch.stack([drawn.column() for _ in range(COLUMNS)], -1)
+    for column in first.unbind(-1):
+        assert torch.equal(given.column(column), column)
+    given.random = drawn.random
+    state = drawn.random.get_state()
+    following = drawn.column()
+    given.random.set_state(state)
+    assert torch.equal(given.column(), following)
+    assert not torch.equal(first[..., 0], codes[..., 0])
+
+
+def test_a_stream_goes_on_beyond_its_window_in_bounded_memory(small) -> None:
+    network, params = small
+    stream = Stream(network, params, torch.tensor([0]), 0)
+    codes = torch.stack([stream.column() for _ in range(5 * COLUMNS)], -1)
+    assert len(codes.flatten().unique()) > 2
+    assert all(cache.keys.shape[2] == COLUMNS * HEIGHT for cache in stream.caches)
+
+
+def test_guidance_carries_the_logits_on_from_those_without_a_label(small, monkeypatch) -> None:
+    network, params = small
+    labels = torch.tensor([1])
+    logits = {}
+    for guidance, index in ((1.0, 1), (1.0, 2), (3.0, 1)):
+        stream = Stream(
+            network,
+            LatentPriorParams(**{**vars(params), "guidance": guidance, "top_p": 1.0}),
+            torch.tensor([index]),
+            0,
+        )
+        shares: list[torch.Tensor] = []
+        monkeypatch.setattr(
+            torch, "multinomial", lambda share, n, generator, s=shares: s.append(share) or
+            torch.zeros(len(share), 1, dtype=torch.long),
+        )  # fmt: skip
+        stream.column()
+        logits[guidance, index] = shares[0].log()
+    labelled, free, guided = logits[1.0, int(labels)], logits[1.0, 2], logits[3.0, 1]
+    expected = (free + 3.0 * (labelled - free)).log_softmax(-1)
+    assert torch.allclose(guided, expected, atol=1e-4)
+
+
+def test_only_the_likeliest_codes_are_drawn(small) -> None:
+    network, params = small
+    stream = Stream(network, params, torch.zeros(1000, dtype=torch.long), 0)
+    share = torch.tensor([0.5, 0.3, 0.15, 0.05]).expand(1000, 4)
+    drawn = torch.bincount(stream._draw(share.log()), minlength=4)
+    assert drawn[3] == 0, "top_p of 0.9 is reached without it"
+    assert drawn[0] > drawn[1] > drawn[2] > 0
+
+
+def test_training_pieces_are_moved_and_held_out_ones_are_not(make, features, params) -> None:
+    vqvae = make("vqvae", params("vqvae")).trained()
+    vqvae.network.quantiser.books[0].codes.copy_(torch.randn(32, 8) * 0.3)
+    tracks, values = features.tracks("train"), params("latent_prior")
+    rng = np.random.default_rng(0)
+    plain = Crops(tracks, features.labels, vqvae, values)
+    frames = (values.columns + 2 * vqvae.context) * 8
+    assert plain.frames == frames
+    whole = vqvae.encode(tracks[0].mel[None, :frames])[0, :, :, vqvae.context :][..., :8]
+    assert torch.equal(plain.regular().codes[0], whole)
+    moved = Crops(
+        tracks, features.labels, vqvae,
+        LatentPriorParams(**{**vars(values), "transpose": 3, "stretch": 0.1, "soften": 1.0}),
+    )  # fmt: skip
+    codes, labels = moved.random(16, rng)
+    assert codes.shape == (16, 1, 4, 8)
+    assert set(labels.tolist()) == {0, 1}
+    assert np.array_equal(moved._cut(0, 5, 1.0, 2)[:, 2:], tracks[0].mel[5 : 5 + frames, :-2])
+    assert np.array_equal(moved._cut(0, 5, 1.0, -2)[:, :-2], tracks[0].mel[5 : 5 + frames, 2:])
+    half = moved._cut(0, 0, 0.5, 0)
+    assert np.allclose(half[1], (tracks[0].mel[0] + tracks[0].mel[1]) / 2, atol=1e-5)
+
+
+def test_training_makes_ordered_music_of_the_wanted_label(
+    trained, make, features, params, rebuilt_sets
+) -> None:
+    vqvae = trained("vqvae", params("vqvae", **VQVAE)).trained()
+    rebuilt = rebuilt_sets(vqvae)
+    task = make("latent_prior", params("latent_prior", **LEARNING))
+    before = rebuilt.scores(np.concatenate(list(task.invent(64).values())))
+    assert before["time_distance"]["value"] > before["time_distance"]["noise"]
+
+    task = trained("latent_prior", params("latent_prior", **LEARNING))
+    after = rebuilt.scores(np.concatenate(list(task.invent(64).values())))
+    for name, ideal in (("kernel_distance", 0.0), ("time_distance", 0.0), ("order_auc", 0.5)):
+        missing = [of[name]["value"] - ideal for of in (before, after)]
+        assert missing[1] < 0.5 * missing[0], name
+    assert after["time_distance"]["value"] < after["time_distance"]["shuffled"]
+
+    scores = task.test()
+    assert scores["label_accuracy"]["value"] > 0.9 > scores["label_accuracy"]["noise"]
+
+    playing = task.trained().play(5, "drone")
+    long = np.concatenate([next(playing) for _ in range(160)])  # ten training windows and more
+    first, last = long[: len(long) // 4], long[-len(long) // 4 :]
+    assert abs(first.mean() - last.mean()) < 0.5 * first.mean(1).std(), "no drift"
+    assert last.std() > 0.7 * first.std(), "nor standstill"
+
+    again = TrainedLatentPrior.load(Path("models/latent_prior"), features.audio)
+    assert np.array_equal(again.sample(3, 7, "beat"), task.trained().sample(3, 7, "beat"))
+    assert again.sample(2, 7, frames=101).shape == (2, 101, 32)
+    with pytest.raises(UserError, match=r"no label waltz \(known: beat, drone\)"):
+        again.sample(1, 7, "waltz")
+
+
+def test_an_untrained_prior_is_told_so_and_ignores_the_label(trained, features, params) -> None:
+    trained("vqvae", params("vqvae", **VQVAE | {"steps": 100}))
+    task = trained("latent_prior", params("latent_prior", columns=16, steps=1))
+    scores = task.test()
+    assert "works" not in verdict("latent_prior", task.outcome, task.claim(scores))
+    assert scores["label_accuracy"]["value"] < 0.75
+
+
+def test_music_plays_on_as_the_decoder_makes_it_of_the_whole(make, features, params) -> None:
+    make("vqvae", params("vqvae")).trained().save(Path("models/vqvae"))
+    model = make("latent_prior", params("latent_prior")).trained()
+    playing = model.play(3, "beat")
+    pieces = [next(playing) for _ in range(30)]
+    stream = model._stream(1, 3, "beat")
+    codes = torch.stack([stream.column() for _ in range(70)], -1)
+    whole = model.vqvae.decode(codes)[0]
+    joined = np.concatenate(pieces)
+    assert joined.shape == (30 * 16, 32)
+    assert np.allclose(joined, whole[: len(joined)], atol=1e-4)
+
+
+def test_channels_that_the_heads_cannot_share_are_refused_with_their_key(params) -> None:
+    values = {**vars(params("latent_prior")), "channels": 20}
+    with pytest.raises(UserError, match=r"latent_prior: channels 20 must be a multiple of 4"):
+        parse(LatentPriorParams, values, "latent_prior")

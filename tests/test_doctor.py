@@ -177,6 +177,18 @@ def test_vocals_without_separation_fail_before_the_first_stage(
     assert "separate.enabled" in next(line[2] for line in lines if line[1] == "params")
 
 
+def test_a_data_folder_that_is_a_link_elsewhere_fails_before_the_first_stage(
+    repository: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    shutil.copy(ROOT / "dvc.yaml", repository)
+    Path("models").symlink_to(tmp_path_factory.mktemp("disk"))
+    status, lines = report(capsys)
+    (text,) = [line[2] for line in lines if line[:2] == ["FAIL", "disk"]]
+    assert status == 1 and text.startswith("models is a link to ")
+
+
 def test_a_missing_git_identity_is_told_with_the_remedy(
     repository: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

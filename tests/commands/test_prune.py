@@ -97,6 +97,16 @@ def test_a_checkpoint_goes_unless_it_is_young_or_a_process_trains_into_it() -> N
     assert [folder.exists() for folder in (old, young, held)] == [False, True, True]
 
 
+def test_a_checkpoint_that_its_run_replaces_meanwhile_is_no_hindrance() -> None:
+    held = make(".cache/checkpoints/vqvae/held", 40 * DAY)
+    (held / "step-000000001.pt").symlink_to("gone")  # listed, but not there when looked at
+    old = make(".cache/checkpoints/vqvae/old", 40 * DAY)
+    with (held / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert prune(HUGE, 30 * DAY) == 100
+    assert held.exists() and not old.exists()
+
+
 def test_a_finished_run_goes_however_young_unless_a_process_works_in_it() -> None:
     done, held = (make(f".cache/checkpoints/vqvae/{name}", 0) for name in ("done", "held"))
     for folder in (done, held):
@@ -118,6 +128,17 @@ def test_leaked_experiments_go_but_not_those_at_work() -> None:
     assert not leaked.exists()
     assert not queued.exists()
     assert all(folder.exists() for folder in (young, busy, other))
+
+
+def test_files_that_others_left_among_the_folders_are_no_hindrance() -> None:
+    old = [make(f".cache/{place}/x", 40 * DAY) for place in ("tracks/a", "checkpoints/vqvae")]
+    for folder in old:
+        for name in (".DS_Store", "of-an-editor.tmp"):
+            file = folder.parent / name
+            file.touch()
+            os.utime(file, (0, 0))
+    assert prune(0, DAY) == 200
+    assert not any(folder.exists() for folder in old)
 
 
 def test_nothing_to_prune_is_no_error() -> None:

@@ -55,6 +55,12 @@ def test_inverted_anchors_judge_nothing() -> None:
         assert said("chroma", value=value, chance=1.0, identity=0.5).startswith("Too little data")
 
 
+def test_noise_as_good_as_real_music_judges_nothing_though_shuffled_columns_are_worse() -> None:
+    for noise in (0.0, -0.1):
+        words = "Too little data to judge: noise is no worse than real music."
+        assert said("time_distance", **(SET | {"noise": noise})).startswith(words)
+
+
 def test_a_copier_is_told_so_and_how_much_it_copies() -> None:
     of = {"value": 0.3, "floor": 1.0, "copies": 0.3, "copied": 0.83}
     words = "No better than copies of the training data. 83% of the clips are copies."

@@ -120,3 +120,25 @@ def test_libraries_get_one_thread_and_hashes_one_seed(project: Project) -> None:
     result = project.python("stages/toy.py")
     assert result.returncode == 0, result.stderr
     assert (project.root / "out").read_text() == "1 1 0"
+
+
+@pytest.mark.parametrize("link", ["made", "made/out"])
+def test_an_output_behind_a_link_out_of_the_repository_is_refused_before_any_work(
+    here: Project, link: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """DVC itself refuses it after the work; a link that stays inside hurts nobody."""
+    here.write("dvc.yaml", (here.root / "dvc.yaml").read_text().replace("[out]", "[made/out]"))
+    here.main("Path('began').touch(); Path('made/out').mkdir(parents=True, exist_ok=True)")
+    place = here.root / link
+    place.parent.mkdir(exist_ok=True)
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    place.symlink_to(elsewhere)
+    _, said = here.start("stages/toy.py").communicate()
+    assert said.startswith(f"toy: {link} is a link to {elsewhere}, where DVC records nothing: ")
+    assert len(said.splitlines()) == 1 and not (here.root / "began").exists()
+    place.unlink()
+    (here.root / "inside").mkdir()
+    place.symlink_to(here.root / "inside")
+    inside = here.start("stages/toy.py")
+    inside.communicate()
+    assert inside.returncode == 0 and (here.root / "began").exists()

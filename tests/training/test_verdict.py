@@ -58,6 +58,13 @@ def test_anchors_that_are_the_wrong_way_round_judge_nothing(
         assert "works" not in said
 
 
+def test_a_score_that_is_not_judgeable_judges_nothing_however_good_the_figure() -> None:
+    for value in (-1.0, 0.0, 1.0, 3.0):
+        said = line(value, judgeable=False)
+        assert "too little data to judge" in said and "works" not in said
+    assert "works" in line(0.0, judgeable=True)
+
+
 @pytest.mark.parametrize(
     ("interval", "of_baseline", "unclear"),
     [

@@ -13,6 +13,7 @@ from typing import Literal
 
 from melodygan.pipeline.errors import UserError
 from melodygan.pipeline.files import read_json
+from melodygan.pipeline.guard import require_inside
 from melodygan.pipeline.runtime import Runtime
 
 _WITH_LIBRARIES = ("torch", "torchaudio", "onnxruntime", "soundfile", "av")
@@ -140,7 +141,9 @@ def check_javascript() -> Iterator[Finding]:
 
 
 def check_disk() -> Iterator[Finding]:
-    """Room for the pipeline's outputs, of which DVC's cache keeps a copy."""
+    """Room for the pipeline's outputs, of which DVC's cache keeps a copy, in this repository."""
+    if Path("dvc.yaml").exists():
+        require_inside()
     free = shutil.disk_usage(".").free / 1e9
     text = f"{free:.1f} GB free"
     if free < 1:
@@ -164,7 +167,10 @@ def check_git() -> Iterator[Finding]:
     names = {f"user.{key}": _git("config", f"user.{key}") for key in ("name", "email")}
     missing = [key for key, value in names.items() if not value]
     if not inside:
-        text = "no repository here: experiments and `metrics diff` need one: `git init`"
+        text = (
+            "no repository here: `git init`, or `dvc config core.no_scm true` to do without "
+            "experiments and `metrics diff`"
+        )
         yield Finding("WARN", "git", text)
     elif missing:
         settings = " and ".join(f"`git config --global {key} ...`" for key in missing)

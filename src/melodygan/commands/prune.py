@@ -7,7 +7,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import psutil
@@ -49,13 +49,13 @@ def _stages() -> list[Path]:
 
 def _abandoned(idle: list[Path], now: float) -> list[Path]:
     """Temporary folders of per-track work whose process was killed."""
-    folders = [folder for stage in idle for folder in stage.glob("*.tmp")]
+    folders = [folder for stage in idle for folder in stage.glob("*.tmp/")]
     return [folder for folder in folders if folder.stat().st_mtime < now - DAY]
 
 
 def _unused_tracks(idle: list[Path], max_bytes: int, before: float) -> list[Path]:
     """Result folders last used before `before`, and the longest unused of those over the bound."""
-    folders = [f for stage in _stages() for f in stage.glob("*") if f.suffix != ".tmp"]
+    folders = [f for stage in _stages() for f in stage.glob("*/") if f.suffix != ".tmp"]
     used = sorted(((folder.stat().st_mtime, folder) for folder in folders), reverse=True)
     kept, chosen = 0, []
     for moment, folder in used:  # the newest first
@@ -70,11 +70,19 @@ def _remove_checkpoints(before: float) -> Iterator[int]:
 
     Those that a process trains into stay.
     """
-    for folder in (cache_root() / "checkpoints").glob("*/*"):
-        last = max(path.stat().st_mtime for path in (folder, *folder.iterdir()))
-        if (last < before or (folder / FINISHED).exists()) and (lock := hold(folder)):
+    for folder in (cache_root() / "checkpoints").glob("*/*/"):
+        if (_last_use(folder) < before or (folder / FINISHED).exists()) and (lock := hold(folder)):
             with lock:
                 yield _remove(folder)
+
+
+def _last_use(folder: Path) -> float:
+    """When something in `folder` was last written, beside a process that replaces its files."""
+    last = folder.stat().st_mtime
+    for path in folder.iterdir():
+        with suppress(FileNotFoundError):
+            last = max(last, path.stat().st_mtime)
+    return last
 
 
 def _leaked_experiments(now: float) -> list[Path]:

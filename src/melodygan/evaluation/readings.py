@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from melodygan.page.markup import number
+from melodygan.scores.directions import MEANINGS, inverted
 from melodygan.training.verdict import Claim
 
 ANCHORS = {
@@ -95,6 +96,13 @@ class Score:
         """In words; a score that is not known is called by its name."""
         return READINGS[self.name].title if self.name in READINGS else self.name.replace("_", " ")
 
+    @property
+    def _inverted(self) -> str:
+        """What the best does not beat although it should, in words."""
+        found = _inverted(self.name, self.anchors)
+        against = self.claim.against if self.claim else ""
+        return name_of(found[0]) if found else against
+
     def sentence(self) -> str:
         """What the figure says, as one plain sentence."""
         if self.claim is None:
@@ -103,7 +111,7 @@ class Score:
         share = self.claim.reached
         if share is None:
             return (
-                f"Too little data to judge: {self.claim.against} is no worse than {self.best}. "
+                f"Too little data to judge: {self._inverted} is no worse than {self.best}. "
                 "More test tracks will tell."
             )
         if share <= 0:
@@ -120,6 +128,10 @@ class Score:
 def name_of(anchor: str) -> str:
     """An anchor in words."""
     return ANCHORS.get(anchor, anchor.replace("_", " "))
+
+
+def _inverted(name: str, anchors: Mapping[str, float]) -> list[str]:
+    return inverted(name, anchors) if name in MEANINGS and "floor" in anchors else []
 
 
 def read_scores(table: Mapping[str, Any]) -> tuple[list[Score], dict[str, Any]]:
@@ -182,6 +194,7 @@ def _score(path: tuple[str, ...], of: Mapping[str, Any]) -> Score:
                 reading.higher,
                 interval,
                 tuple(beside) if beside else None,
+                judgeable=not _inverted(name, anchors),
             )
     note = ""
     if "accuracy" in of:

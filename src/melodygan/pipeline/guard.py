@@ -27,10 +27,14 @@ _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast whe
 
 def stage_table(stage: str, dvc_yaml: Path = Path("dvc.yaml")) -> dict[str, Any]:
     """The entry of `stage` in dvc.yaml."""
-    stages = yaml.load(dvc_yaml.read_bytes(), _LOADER)["stages"]
+    stages = _stages(dvc_yaml)
     if stage not in stages:
         raise UserError(f"{dvc_yaml}: no stage `{stage}` (known: {', '.join(stages)})")
     return stages[stage]
+
+
+def _stages(dvc_yaml: Path) -> dict[str, Any]:
+    return yaml.load(dvc_yaml.read_bytes(), _LOADER)["stages"]
 
 
 def code_dependencies(stage: str) -> list[Path]:
@@ -41,9 +45,27 @@ def code_dependencies(stage: str) -> list[Path]:
 
 def out_paths(stage: str) -> list[str]:
     """All that `stage` writes: its outputs, metrics and plots."""
-    table = stage_table(stage)
+    return _outs(stage_table(stage))
+
+
+def _outs(table: dict[str, Any]) -> list[str]:
     entries = [e for kind in ("outs", "metrics", "plots") for e in table.get(kind, [])]
     return [entry if isinstance(entry, str) else next(iter(entry)) for entry in entries]
+
+
+def require_inside() -> None:
+    """Raise UserError if a linked folder takes an output of any stage out of the repository.
+
+    DVC would refuse it once all work is done. Files that are links are DVC's own, into its cache.
+    """
+    root = Path.cwd().resolve()
+    outs = [Path(out) for table in _stages(Path("dvc.yaml")).values() for out in _outs(table)]
+    for place in sorted({place for out in outs for place in (out, *out.parents)}):
+        if place.is_symlink() and place.is_dir() and not place.resolve().is_relative_to(root):
+            raise UserError(
+                f"{place} is a link to {place.resolve()}, where DVC records nothing: make it a "
+                "folder (for want of space: `dvc cache dir`, or move the whole repository)"
+            )
 
 
 def input_values(stage: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 from melodygan.pipeline.errors import UserError, mendable
 from melodygan.pipeline.files import digest
-from melodygan.pipeline.guard import Guard, hash_files, out_paths
+from melodygan.pipeline.guard import Guard, hash_files, out_paths, require_inside
 from melodygan.pipeline.orphans import end_with_dvc
 from melodygan.pipeline.process import enter_checkout
 
@@ -51,6 +51,7 @@ def run(main: Callable[[Stage], None]) -> NoReturn:
     name = os.environ.get("DVC_STAGE") or Path(sys.argv[0]).stem
     try:
         enter_checkout()
+        require_inside()
         end_with_dvc(out_paths(name))
         stage = Stage(name)
         main(stage)

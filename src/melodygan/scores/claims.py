@@ -1,5 +1,6 @@
 """What the verdicts on invented sound rest on."""
 
+from melodygan.scores.directions import judgeable
 from melodygan.scores.sets import Scores
 from melodygan.training.verdict import Claim
 
@@ -8,7 +9,8 @@ def set_claim(scores: Scores) -> Claim:
     """Time distance of samples, from real sound without order in time to real sound.
 
     `shuffled` is what anyone can make without a model, and what all other distances take for
-    music. scores: of `RealSets.scores`.
+    music. Nothing is claimed where one of the anchors, noise included, is no worse than real sound.
+    scores: of `RealSets.scores`.
     """
     name = "time_distance"
     of = scores[name]
@@ -20,4 +22,5 @@ def set_claim(scores: Scores) -> Claim:
         of["floor"],
         interval=of["interval"] and tuple(of["interval"]),
         baseline_interval=of["shuffled_interval"] and tuple(of["shuffled_interval"]),
+        judgeable=judgeable(name, of),
     )

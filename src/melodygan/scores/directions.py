@@ -29,6 +29,12 @@ def judgeable(name: str, score: Mapping[str, Any]) -> bool:
     If not, the score cannot tell real music from what is surely worse, mostly because there are
     too few tracks: no verdict may be drawn from it ("too little data to judge").
     """
+    return not inverted(name, score)
+
+
+def inverted(name: str, score: Mapping[str, Any]) -> list[str]:
+    """The anchors that real music does not beat although it should, of those that are there."""
     meaning = MEANINGS[name]
     sign = 1 if meaning.lower_is_better else -1
-    return all(sign * score["floor"] < sign * score[anchor] for anchor in meaning.worse)
+    worse = [anchor for anchor in meaning.worse if anchor in score]
+    return [anchor for anchor in worse if not sign * score["floor"] < sign * score[anchor]]

@@ -30,7 +30,8 @@ class Claim:
 
     score: its name. against: what `baseline` is the score of, in a few words. ideal: what the best
     possible model would have. higher: whether more is better. interval, baseline_interval: of the
-    two values, where they are known.
+    two values, where they are known. judgeable: False where the score is known not to tell the
+    best from what is surely worse, whatever this baseline is.
     """
 
     score: str
@@ -41,12 +42,16 @@ class Claim:
     higher: bool = False
     interval: Interval | None = None
     baseline_interval: Interval | None = None
+    judgeable: bool = True
 
     @property
     def reached(self) -> float | None:
-        """Share of the way from baseline to ideal; None where the ideal is not the better one."""
+        """Share of the way from baseline to ideal; None where the ideal is not the better one.
+
+        None, too, where the score is not judgeable: there is then too little data.
+        """
         span = (self.ideal - self.baseline) * (1 if self.higher else -1)
-        if span <= 0:
+        if span <= 0 or not self.judgeable:
             return None
         return (self.value - self.baseline) / (self.ideal - self.baseline)
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ruamel.yaml import YAML
 
 from melodygan.audio.mel import LOG_SILENCE, MelConfig, log_mel
-from melodygan.audio.pcm import from_int16
+from melodygan.audio.pcm import from_int16, to_int16
 from melodygan.pipeline.files import write_json, write_rows
 
 Float = NDArray[np.float32]
@@ -82,6 +82,20 @@ def of_sound(
 ) -> FakeTrack:
     """A track with the log-mel of its sound."""
     return FakeTrack(track, label, split, log_mel(from_int16(sound), audio), sound)
+
+
+def noise(tracks: Sequence[FakeTrack], audio: MelConfig = AUDIO) -> list[FakeTrack]:
+    """The same tracks with white noise for music, whose log-mel hardly moves."""
+    rng = np.random.default_rng(0)
+    made = []
+    for t in tracks:
+        if t.sound is None:
+            mel = rng.normal(t.mel.mean(), 0.5, t.mel.shape).astype(np.float32)
+            made.append(FakeTrack(t.track, t.label, t.split, mel))
+        else:
+            sound = to_int16(0.1 * rng.standard_normal(len(t.sound)).astype(np.float32))
+            made.append(of_sound(t.track, t.label, t.split, sound, audio))
+    return made
 
 
 def write_params(folder: Path, runtime: dict[str, Any] | None = None, **groups: Any) -> None:

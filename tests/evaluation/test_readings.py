@@ -86,6 +86,18 @@ def test_a_flat_score_beside_its_baseline_is_one_score() -> None:
     assert score.sentence() == "75% of the way from the baseline to perfect."
 
 
+def test_a_flat_score_whose_interval_holds_its_baseline_shows_no_difference() -> None:
+    table = {"log_mel_l1": 1.1, "baseline_log_mel_l1": 1.2, "log_mel_l1_interval": [0.9, 1.3]}
+    (score,), rest = read_scores(table)
+    assert rest == {} and score.interval == (0.9, 1.3)
+    assert score.sentence().endswith("but on so few tracks no difference is shown.")
+
+
+def test_the_score_that_a_conversions_verdict_rests_on_is_judged() -> None:
+    of = {"value": 0.5, "identity": 1.0, "equaliser": 0.8}
+    assert said("shortfall_both", **of) == "38% of the way from an equaliser to perfect."
+
+
 def test_scores_by_direction_keep_their_direction() -> None:
     chroma = {"value": 0.5, "chance": 0.0, "identity": 1.0}
     scores, _ = read_scores({"a_to_b": {"chroma": chroma}, "b_to_a": {"chroma": chroma}})

@@ -10,6 +10,7 @@ import pytest
 import torch
 import yaml
 
+from melodygan.audio.mel import MelConfig
 from melodygan.dataset.feature_set import FeatureSet
 from melodygan.models.cyclegan.training import CycleGANTask
 from melodygan.models.latent_gan.training import LatentGANTask
@@ -100,6 +101,36 @@ def trained(project: Path) -> Callable[..., Any]:
         return task
 
     return run
+
+
+@pytest.fixture
+def misled(make: Callable[..., Any], trained: Callable[..., Any]) -> Callable[..., Any]:
+    """A task whose weights have learnt from `wrong` tracks, judged by the `right` ones."""
+
+    def of(
+        stage: str,
+        params: Any,
+        wrong: Sequence[fake.FakeTrack],
+        right: Sequence[fake.FakeTrack],
+        audio: MelConfig = fake.AUDIO,
+    ) -> Any:
+        _lay(wrong, audio)
+        learnt = {
+            name: network.state_dict() for name, network in trained(stage, params).networks.items()
+        }
+        _lay(right, audio)
+        task = make(stage, params)
+        for name, network in task.networks.items():
+            network.load_state_dict(learnt[name])
+        return task
+
+    return of
+
+
+def _lay(tracks: Sequence[fake.FakeTrack], audio: MelConfig) -> None:
+    fake.write_features(Path("data/features"), tracks, audio)
+    if tracks[0].sound is not None:
+        fake.write_clean(Path("data/clean"), tracks)
 
 
 @pytest.fixture

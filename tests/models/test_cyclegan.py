@@ -1,5 +1,6 @@
 """The CycleGAN: the published networks, the image pool, and learning a change of style."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import fake
@@ -85,13 +86,16 @@ def play(label: str, tune: int) -> np.ndarray:
 @pytest.fixture
 def instruments(project: Path) -> FeatureSet:
     """Two labels whose tunes differ, and whose sound does too: a conversion is known to exist."""
-    tracks = [
+    fake.write_features(project / "data/features", pieces())
+    return FeatureSet(project / "data/features", fake.AUDIO)
+
+
+def pieces() -> list[fake.FakeTrack]:
+    return [
         fake.FakeTrack(f"{label}-{n}", label, split, play(label, 100 * place + n))
         for place, label in enumerate(("plucked", "struck"))
         for n, split in enumerate(fake.SPLITS)
     ]
-    fake.write_features(project / "data/features", tracks)
-    return FeatureSet(project / "data/features", fake.AUDIO)
 
 
 @pytest.mark.parametrize("kind", ["resnet", "unet"])
@@ -145,6 +149,15 @@ def test_a_model_that_stays_in_its_own_label_fails(instruments, params, make) ->
     }
     claim = task.claim(judge.judge(own))
     assert claim.value > 1
+    assert "no better than" in verdict("cyclegan", UNFINISHED, claim)
+
+
+def test_a_model_that_has_learnt_from_swapped_labels_is_told_so(misled, params) -> None:
+    other = {"plucked": "struck", "struck": "plucked"}
+    swapped = [replace(track, label=other[track.label]) for track in pieces()]
+    task = misled("cyclegan", params("cyclegan", **LEARNING | {"steps": 50}), swapped, pieces())
+    claim = task.claim(task.test())
+    assert claim.value > claim.baseline and not claim.unclear
     assert "no better than" in verdict("cyclegan", UNFINISHED, claim)
 
 

@@ -1,7 +1,9 @@
 """The latent GAN: shapes, and learning against noise."""
 
+import re
 from pathlib import Path
 
+import fake
 import numpy as np
 import pytest
 import torch
@@ -10,6 +12,7 @@ from melodygan.models.latent_gan.model import TrainedLatentGAN
 from melodygan.models.latent_gan.network import Discriminator, Generator
 from melodygan.models.vqvae.latents import LatentCrops, latents_of
 from melodygan.pipeline import UserError
+from melodygan.training.verdict import Outcome, verdict
 
 # long enough clips for what is heard in time, and a grid fine enough for the tunes
 VQVAE = {"steps": 400, "lr": 2e-3, "stride": 4, "frames": 128}
@@ -46,6 +49,27 @@ def test_training_moves_samples_to_what_the_decoder_makes_of_held_out_tracks(
         again.sample(1, 7, "beat")
     with pytest.raises(UserError, match=r"at most 1\.0 s"):
         again.sample(1, 7, frames=129)
+
+
+ENDED = Outcome(60, 60, 1.0, "", 1, False, ())
+FAILED = r"(no better than|no difference shown from) real columns in random order, "
+
+
+def test_an_untrained_generator_and_one_that_has_learnt_noise_are_told_so(
+    trained, make, misled, features, params
+) -> None:
+    """And real clips are not."""
+    trained("vqvae", params("vqvae", steps=60, lr=3e-3, stride=4))
+    few = params("latent_gan", steps=20, validate_every=20, batch_size=8)
+    music = fake.tunes(["beat", "drone"])
+    untrained = make("latent_gan", few)
+    scores = untrained.test()
+    assert re.search(FAILED, verdict("latent_gan", ENDED, untrained.claim(scores)))
+    wrong = misled("latent_gan", few, fake.noise(music), music)
+    assert re.search(FAILED, verdict("latent_gan", ENDED, wrong.claim(wrong.test())))
+    real = scores["time_distance"]
+    scores["time_distance"] = real | {"value": real["floor"], "interval": real["floor_interval"]}
+    assert ": works, " in verdict("latent_gan", ENDED, untrained.claim(scores))
 
 
 def test_components_are_white_and_give_the_latents_back(make, features, params) -> None:

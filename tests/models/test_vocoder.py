@@ -22,7 +22,7 @@ from melodygan.training.verdict import Outcome, verdict
 
 AUDIO = MelConfig(8000, 256, 64, 256, 32, 0.0, 3000.0)  # the mel ends below half the sample rate
 LEARNING = {"steps": 60, "lr": 1e-2, "validate_every": 30, "frames": 32, "channels": 16}
-SPLITS = ("train", "train", "train", "validation", "test")
+SPLITS = ("train", "train", "train", "validation", "test", "test")
 
 
 def tune(seed: int) -> np.ndarray:
@@ -43,12 +43,13 @@ def tune(seed: int) -> np.ndarray:
 def data(project: Path) -> Path:
     """A project with data/clean and data/features of five tunes."""
     fake.change_params(project, {"audio": AUDIO.as_dict(), "vocoder": {"magnet": LEARNING}})
-    tracks = [
-        fake.of_sound(f"t{i}", "pop", split, tune(i), AUDIO) for i, split in enumerate(SPLITS)
-    ]
-    fake.write_clean(project / "data/clean", tracks)
-    fake.write_features(project / "data/features", tracks, AUDIO)
+    fake.write_clean(project / "data/clean", tunes())
+    fake.write_features(project / "data/features", tunes(), AUDIO)
     return project
+
+
+def tunes() -> list[fake.FakeTrack]:
+    return [fake.of_sound(f"t{i}", "pop", split, tune(i), AUDIO) for i, split in enumerate(SPLITS)]
 
 
 def test_few_steps_make_a_better_sound_than_the_same_synthesis_without_the_network(
@@ -73,7 +74,15 @@ def test_an_untrained_network_is_told_that_it_adds_nothing(data: Path, make, par
     assert scores["m_stft"]["value"] == scores["m_stft"]["untrained"]
     task.outcome = Outcome(40, 40, 1.0, "", 2, False, ())
     said = verdict("vocoder", task.outcome, task.claim(scores))
-    assert "no better than the same synthesis without the network, 0% of the way" in said
+    assert "no difference shown from the same synthesis without the network, 0% of the way" in said
+
+
+def test_a_network_that_has_learnt_noise_is_told_so(data: Path, misled, params) -> None:
+    task = misled("vocoder", params("vocoder"), fake.noise(tunes(), AUDIO), tunes(), AUDIO)
+    claim = task.claim(task.test())
+    assert claim.reached < 0.1
+    said = verdict("vocoder", Outcome(60, 60, 1.0, "", 2, False, ()), claim)
+    assert ": works, " not in said
 
 
 def test_training_twice_gives_the_same_bytes(data: Path, trained, params) -> None:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import fake
 import numpy as np
 import pytest
 import torch
@@ -11,7 +12,7 @@ from melodygan.models.vqvae.model import TrainedVQVAE
 from melodygan.models.vqvae.quantiser import Quantiser, perplexity
 from melodygan.pipeline import UserError
 from melodygan.pipeline.params import parse
-from melodygan.training.verdict import verdict
+from melodygan.training.verdict import Outcome, verdict
 
 LEARNING = {"steps": 150, "lr": 2e-3, "validate_every": 50, "stride": 4}
 
@@ -138,6 +139,17 @@ def test_an_untrained_model_is_told_so(make, trained, features, params) -> None:
     task = trained("vqvae", params("vqvae", steps=1))
     scores = make("vqvae", params("vqvae")).test()
     assert "no better than the mean spectrum" in verdict("vqvae", task.outcome, task.claim(scores))
+
+
+def test_a_model_that_has_learnt_noise_is_told_so(misled, params) -> None:
+    music = fake.tunes(["beat", "drone"])
+    task = misled("vqvae", params("vqvae", **LEARNING), fake.noise(music), music)
+    learnt = TrainedVQVAE.load(Path("models/vqvae"), fake.AUDIO)
+    task.mean, task.std = learnt.mean, learnt.std
+    claim = task.claim(task.test())
+    assert claim.reached < 0.3  # how loud it is, any code book can say
+    said = verdict("vqvae", Outcome(150, 150, 1.0, "", 3, False, ()), claim)
+    assert ": works, " not in said
 
 
 def test_a_saved_model_gives_the_same_codes_and_refuses_another_mel(

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from melodygan.scores.bootstrap import mean_interval, paired_interval
 from melodygan.scores.distances import kernel_distance, order_auc
 from melodygan.scores.intervals import differ, tracks_needed, with_interval
 from melodygan.scores.rows import Rows
@@ -68,3 +69,22 @@ def test_scores_differ_only_where_intervals_do_not_overlap() -> None:
 def test_half_the_width_needs_four_times_the_tracks() -> None:
     assert tracks_needed([0.2, 0.6], 4, 0.2) == 16
     assert tracks_needed([0.2, 0.6], 4, 9.0) == 2
+
+
+def test_a_small_gain_on_every_track_is_shown_although_tracks_differ_more_among_themselves() -> (
+    None
+):
+    hard = [0.2, 1.0, 3.0, 9.0]
+    better = [value - 0.1 - value / 1000 for value in hard]
+    alone, paired = mean_interval(better, 0), paired_interval(better, hard, 0)
+    assert alone is not None and alone[0] < np.mean(hard) < alone[1]
+    assert paired is not None and paired[0] < np.mean(better) < paired[1] < np.mean(hard)
+
+
+def test_gains_on_some_tracks_and_losses_on_others_show_no_difference() -> None:
+    found = paired_interval([1.0, 1.4, 2.6], [1.2, 1.2, 2.8], 0)
+    assert found is not None and found[0] < np.mean([1.2, 1.2, 2.8]) < found[1]
+
+
+def test_the_mean_of_one_track_has_no_interval() -> None:
+    assert mean_interval([1.0], 0) is None and paired_interval([1.0], [2.0], 0) is None

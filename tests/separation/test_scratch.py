@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from melodygan.separation import scratch
-from melodygan.separation.scratch import Scratch
+from melodygan.separation.scratch import StereoScratch
 
 
 @pytest.mark.parametrize("in_memory", [1, 1 << 20])
@@ -14,7 +14,7 @@ def test_samples_come_back_from_memory_and_from_the_file(
     monkeypatch.setattr(scratch, "_IN_MEMORY", in_memory)
     monkeypatch.setattr(scratch, "_BLOCK", 300)
     signal = np.random.default_rng(0).standard_normal((1000, 2)).astype(np.float32)
-    with Scratch(tmp_path) as store:
+    with StereoScratch(tmp_path) as store:
         for start in range(0, 1000, 170):
             store.append(signal[start : start + 170])
             store.read(0, 10)  # reading in between does not move the end

@@ -11,6 +11,7 @@ from melodygan.audio.pcm import from_int16
 from melodygan.dataset.clean_audio import CleanAudio
 from melodygan.dataset.feature_set import FeatureSet, Track
 from melodygan.evaluation.index import Made
+from melodygan.scores.bootstrap import mean_interval
 from melodygan.scores.content import Content
 from melodygan.scores.conversions import CLIP, TRACKS, ConversionScores
 from melodygan.scores.jury.jury import Jury, tag_of
@@ -25,8 +26,6 @@ Scores = dict[str, Any]
 Through = Callable[[Float], Float]
 
 LABEL_CLIPS = 512  # training clips of each label that its recogniser learns from, at most
-DRAWS = 400  # of an interval
-COVERED = (5.0, 95.0)  # percentiles: an interval of 90 %
 # of each kind: what `dvc metrics diff` shows
 HEADLINES = {
     "sample": ("time_distance", "order_auc", "memorisation", "jury_distance"),
@@ -164,11 +163,8 @@ class Judge:
         return np.asarray(total / sum(map(len, mels)), np.float32)
 
     def _mean(self, values: Sequence[float]) -> tuple[float, list[float] | None]:
-        """Mean over tracks and its Bayesian bootstrap interval (Rubin 1981)."""
-        if len(values) < 2:
-            return float(np.mean(values)), None
-        weights = np.random.default_rng(self.seed).dirichlet(np.ones(len(values)), DRAWS)
-        return float(np.mean(values)), np.percentile(weights @ np.array(values), COVERED).tolist()
+        """Mean over tracks and its interval."""
+        return float(np.mean(values)), mean_interval(values, self.seed)
 
     def _conversions(self, model: str, made: Sequence[Made]) -> Scores:
         """By direction: style and content (ConversionScores), and what the jury calls it."""

@@ -72,6 +72,9 @@ READINGS = {
     "shortfall_blind": Reading(
         "The same, with the style that no equaliser makes", False, ("equaliser",), (), 0.0
     ),
+    "shortfall_both": Reading(
+        "The mean of these two, which the verdict rests on", False, ("equaliser",), (), 0.0
+    ),
     "log_mel_l1": Reading("How far is the spectrogram off?", False, _NAIVE, ("oracle",), 0.0),
     "log_magnitude_l1": Reading("How far are fine details off?", False, _NAIVE, ("oracle",), 0.0),
     "m_stft": Reading("How far is the sound off?", False, _NAIVE, ("oracle",), 0.0),
@@ -137,7 +140,7 @@ def _inverted(name: str, anchors: Mapping[str, float]) -> list[str]:
 def read_scores(table: Mapping[str, Any]) -> tuple[list[Score], dict[str, Any]]:
     """The scores of a stage's (or a kind's) table in the order of READINGS, and its other values.
 
-    A flat `x` beside `baseline_x` is a score too.
+    A flat `x` beside `baseline_x` (and `x_interval`) is a score too.
     """
     scores: list[Score] = []
     rest: dict[str, Any] = {}
@@ -161,7 +164,8 @@ def _tables(table: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tu
         return
     pairs = [key for key in flat if f"baseline_{key}" in flat]
     for key in pairs:
-        yield (*path, key), {"value": flat.pop(key), "baseline": flat.pop(f"baseline_{key}")}
+        of = {"value": flat.pop(key), "baseline": flat.pop(f"baseline_{key}")}
+        yield (*path, key), of | {"interval": flat.pop(f"{key}_interval", None)}
     if flat:
         yield path, flat
     for key, inner in table.items():

@@ -20,7 +20,7 @@ from melodygan.dataset.preprocess import PreprocessParams
 from melodygan.dataset.scratch import Scratch
 from melodygan.generation.makers import Converter, Synthesiser
 from melodygan.pipeline.errors import UserError
-from melodygan.separation.scratch import Scratch as StereoScratch
+from melodygan.separation.scratch import StereoScratch
 from melodygan.separation.separate import SAMPLE_RATE as STEM_RATE
 
 Float = NDArray[np.float32]

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from melodygan.audio.mel import MelConfig
+from melodygan.scores.bootstrap import covered, track_weights
 from melodygan.scores.content import Content
 from melodygan.scores.style import StyleClassifier, cut_clips, movement, timbre
 from melodygan.scores.training_free import Equaliser, Transport
@@ -34,8 +35,6 @@ BOTH = "shortfall_both"  # the mean of these two
 MEAN = "mean"  # of both directions
 BASELINES = ("equaliser", "transport")
 CONTENT = ("chroma", "onset_correlation", "tempo_agreement")
-DRAWS = 400  # of an interval
-COVERED = (5.0, 95.0)  # percentiles: an interval of 90 %
 LEAST_CONTRAST = 0.1  # of style, between real tracks of the two labels
 
 
@@ -93,7 +92,7 @@ class ConversionScores:
             score: classifier.accuracy(held) for score, classifier in self.classifiers.items()
         }
         rng = np.random.default_rng(seed)
-        self.weights = {label: _bootstrap(len(of), rng) for label, of in self.tracks.items()}
+        self.weights = {label: track_weights(len(of), rng) for label, of in self.tracks.items()}
         first, second = self.labels
         self.anchors = {
             direction: self._anchors(direction, clips)
@@ -141,10 +140,10 @@ class ConversionScores:
         return {
             score: {
                 **{key: float(of[score][0]) for key, of in means.items()},
-                "interval": _interval(means["value"][score]) if known else None,
+                "interval": covered(means["value"][score][1:]) if known else None,
                 **({"accuracy": self.accuracy[score]} if score in STYLES else {}),
                 **{
-                    f"{key}_interval": _interval(means[key][score]) if known else None
+                    f"{key}_interval": covered(means[key][score][1:]) if known else None
                     for key in BASELINES
                     if score in (*SHORTFALLS, BOTH)
                 },
@@ -201,8 +200,7 @@ class ConversionScores:
     def _means(self, direction: Direction, answers: Mapping[str, Answer]) -> dict[str, Answer]:
         """Mean over tracks of every score, then the means of a Bayesian bootstrap: (1 + DRAWS,).
 
-        The bootstrap (Rubin 1981) gives tracks random weights, the same ones in every answer and in
-        both directions.
+        The bootstrap gives tracks the same weights in every answer and in both directions.
         """
         sources, targets = (self.weights[label] for label in direction)
         real = answers["random_target"]
@@ -213,15 +211,6 @@ class ConversionScores:
             }
             for key, answer in answers.items()
         }
-
-
-def _bootstrap(tracks: int, rng: np.random.Generator) -> Matrix:
-    """Weights of tracks: all equal, then drawn; (1 + DRAWS, tracks)."""
-    return np.concatenate([np.full((1, tracks), 1 / tracks), rng.dirichlet(np.ones(tracks), DRAWS)])
-
-
-def _interval(draws: Matrix) -> list[float]:
-    return np.percentile(draws[1:], COVERED).tolist()
 
 
 def _shortfall(style: str, answer: Answer, answers: Mapping[str, Answer]) -> Matrix:

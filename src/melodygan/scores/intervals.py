@@ -6,14 +6,11 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from melodygan.scores.bootstrap import COVERED, Interval, track_weights
 from melodygan.scores.rows import Rows
 
 Matrix = NDArray[np.float64]
-Interval = list[float] | None  # low and high; None: one track alone shows no spread
 Compare = Callable[[Rows, Rows, Matrix, Matrix], Matrix]
-
-DRAWS = 400
-COVERED = (5.0, 95.0)  # percentiles: an interval of 90 %
 
 
 def with_interval(
@@ -21,14 +18,10 @@ def with_interval(
 ) -> tuple[float, Interval]:
     """A score of clips against reference clips, and its interval over the tracks of both.
 
-    Bayesian bootstrap (Rubin 1981): tracks get random weights instead of being drawn, so that two
-    tracks are enough for an interval. Reweighting is like having fewer tracks, which biases some
-    distances, so the draws are shifted to have the score as their median.
+    By a Bayesian bootstrap (scores/bootstrap.py). Reweighting is like having fewer tracks, which
+    biases some distances, so the draws are shifted to have the score as their median.
     """
-    weights = [
-        np.concatenate([np.ones((1, n)), rng.dirichlet(np.ones(n), DRAWS) * n])
-        for n in (clips.tracks, reference.tracks)
-    ]
+    weights = [track_weights(n, rng) * n for n in (clips.tracks, reference.tracks)]
     value, *rest = compare(clips, reference, *weights)
     if reference.tracks < 2:
         return float(value), None

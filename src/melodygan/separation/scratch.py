@@ -13,7 +13,7 @@ _BLOCK = 1 << 18  # samples
 _SAMPLE = np.dtype(np.float32).itemsize * 2  # bytes
 
 
-class Scratch:
+class StereoScratch:
     """A growing float32 array of shape (samples, 2) that is gone when it is closed.
 
     folder: where the file is, if there is one.
@@ -23,7 +23,7 @@ class Scratch:
         self._file = tempfile.SpooledTemporaryFile(_IN_MEMORY, dir=str(folder))  # noqa: SIM115
         self.samples = 0
 
-    def __enter__(self) -> "Scratch":
+    def __enter__(self) -> "StereoScratch":
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -21,7 +21,7 @@ from melodygan.audio.decode import AudioError, open_audio, resampled, to_stereo
 from melodygan.audio.phase import polarity
 from melodygan.audio.pieces import Float
 from melodygan.pipeline.files import sha256_file, write_json
-from melodygan.separation.scratch import Scratch
+from melodygan.separation.scratch import StereoScratch
 from melodygan.separation.separate import SAMPLE_RATE, StemSeparator
 
 FULL_SCALE = 32768  # of 16 bit
@@ -40,7 +40,7 @@ def separate_file(
     as floats (353 kB a second) once, with a model twice, while it works. Raises UserError when the
     model cannot be used.
     """
-    with Scratch(folder) as mix, Scratch(folder) as vocals:
+    with StereoScratch(folder) as mix, StereoScratch(folder) as vocals:
         try:
             facts = _decode(Path(file), start, end, mix)
         except AudioError as error:
@@ -63,7 +63,9 @@ def _separator(model: str) -> StemSeparator:
     return StemSeparator(model)
 
 
-def _decode(file: Path, start: float | None, end: float | None, mix: Scratch) -> dict[str, Any]:
+def _decode(
+    file: Path, start: float | None, end: float | None, mix: StereoScratch
+) -> dict[str, Any]:
     """Fill `mix` from the file; returns what result.json says of it."""
     signs = polarity(open_audio(file, start, end).blocks)
     stream = open_audio(file, start, end)
@@ -85,7 +87,7 @@ def _decode(file: Path, start: float | None, end: float | None, mix: Scratch) ->
     return facts
 
 
-def _write_stems(folder: Path, mix: Scratch, vocals: Scratch | None) -> dict[str, str]:
+def _write_stems(folder: Path, mix: StereoScratch, vocals: StereoScratch | None) -> dict[str, str]:
     """Write the FLACs; returns their SHA-256 by stem."""
 
     def blocks() -> Iterator[dict[str, Float]]:

@@ -15,12 +15,13 @@ from melodygan.audio.stft import batch_log_mel, stft
 from melodygan.models.vocoder.config import VocoderParams
 from melodygan.models.vocoder.vocoder import Vocoder
 from melodygan.scores.audio import log_magnitude_l1, log_mel_l1, multi_resolution_stft
+from melodygan.scores.bootstrap import paired_interval
 from melodygan.training.data import Data
 from melodygan.training.task import Limit, Task
 from melodygan.training.verdict import Claim
 
 Float = NDArray[np.float32]
-Scores = dict[str, dict[str, float]]
+Scores = dict[str, dict[str, Any]]
 
 VALIDATION_SECONDS, VALIDATION_TRACKS = 5, 8  # of each, from its start; tracks at most
 TEST_SECONDS = 20
@@ -51,7 +52,7 @@ class KindTask(Task):
         self.params, self.data, self.audio = params, data, data.audio
         self.network = network
         self.without = [Vocoder(params, data.audio, copy.deepcopy(network))]
-        self._before: dict[str, float] | None = None
+        self._before: float | None = None
 
     def validate(self) -> dict[str, float]:
         """Scores of sound made from validation tracks' mel, beside those without a network."""
@@ -59,12 +60,12 @@ class KindTask(Task):
         vocoder = self.trained()
         made = [vocoder.synthesise(self._mel(sound)) for sound in sounds]
         if self._before is None:  # the same at every validation
-            self._before = self._untrained(sounds)
-        scores = self._means(sounds, made)
+            self._before = float(np.mean(self._untrained(sounds)["m_stft"]))
+        rows = self._scores(sounds, made)
         pairs = zip(sounds, made, strict=True)
         contrasts = [self._mel(b).std() / max(self._mel(a).std(), 1e-6) for a, b in pairs]
-        return scores | {
-            "untrained_m_stft": self._before["m_stft"],
+        return {key: float(np.mean(values)) for key, values in rows.items()} | {
+            "untrained_m_stft": self._before,
             "contrast": float(np.mean(contrasts)),
         }
 
@@ -83,6 +84,8 @@ class KindTask(Task):
 
         value: the vocoder's. untrained: that of the best synthesis without training. oracle: 32
         iterations of fast Griffin-Lim on the true magnitude. griffin_lim_32: the same on pinv(mel).
+        interval: 90 % interval of the value over tracks, beside `untrained` on the same ones
+        (`paired_interval`), or None for a single track.
         """
         sounds = self._held_out("test", TEST_SECONDS)
         vocoder = self.trained()
@@ -98,10 +101,12 @@ class KindTask(Task):
             )[0].numpy()
             for s in tensors
         ]
-        means = {name: self._means(sounds, answers) for name, answers in made.items()}
-        means["untrained"] = self._untrained(sounds)
+        rows = {name: self._scores(sounds, answers) for name, answers in made.items()}
+        rows["untrained"] = self._untrained(sounds)
         return {
-            key: {name: values[key] for name, values in means.items()} for key in means["value"]
+            key: {name: float(np.mean(of[key])) for name, of in rows.items()}
+            | {"interval": paired_interval(values, rows["untrained"][key], self.data.seed)}
+            for key, values in rows["value"].items()
         }
 
     def claim(self, scores: Scores) -> Claim:
@@ -113,12 +118,14 @@ class KindTask(Task):
             m_stft["untrained"],
             "the same synthesis without the network",
             m_stft["oracle"],
+            interval=m_stft["interval"],
         )
 
-    def _untrained(self, sounds: list[Float]) -> dict[str, float]:
-        """Scores of the best of the answers `without` training."""
+    def _untrained(self, sounds: list[Float]) -> dict[str, list[float]]:
+        """Scores of the best of the answers `without` training, of each sound."""
         answers = [[v.synthesise(self._mel(sound)) for sound in sounds] for v in self.without]
-        return min((self._means(sounds, made) for made in answers), key=lambda of: of["m_stft"])
+        rows = (self._scores(sounds, made) for made in answers)
+        return min(rows, key=lambda of: float(np.mean(of["m_stft"])))
 
     def _held_out(self, split: str, seconds: int) -> list[Float]:
         hop = self.audio.hop_length
@@ -128,9 +135,9 @@ class KindTask(Task):
     def _mel(self, sound: Float) -> Float:
         return from_network(batch_log_mel(torch.from_numpy(sound)[None], self.audio))[0]
 
-    def _means(self, sounds: list[Float], made: list[Float]) -> dict[str, float]:
+    def _scores(self, sounds: list[Float], made: list[Float]) -> dict[str, list[float]]:
         rows = [scores_of(a, b, self.audio) for a, b in zip(sounds, made, strict=True)]
-        return {key: float(np.mean([row[key] for row in rows])) for key in rows[0]}
+        return {key: [row[key] for row in rows] for key in rows[0]}
 
 
 class IdleTask(KindTask):

@@ -1,6 +1,7 @@
 """The VQ-VAE's losses, its validation, and its scores on test tracks beside the baseline."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from melodygan.models.vqvae.model import TrainedVQVAE
 from melodygan.models.vqvae.network import VQVAE
 from melodygan.models.vqvae.quantiser import perplexity
 from melodygan.pipeline.errors import UserError
+from melodygan.scores.bootstrap import paired_interval
 from melodygan.training import optimisers
 from melodygan.training.data import Data
 from melodygan.training.task import Batch, Limit, Task, Update
@@ -32,6 +34,7 @@ class VQVAETask(Task):
 
     def __init__(self, params: VQVAEParams, data: Data) -> None:
         self.params, self.features, self.audio = params, data.features, data.audio
+        self.seed = data.seed
         if self.audio.n_mels % params.stride:
             raise UserError(
                 f"params.yaml: audio.n_mels {self.audio.n_mels} must be a multiple of "
@@ -73,7 +76,7 @@ class VQVAETask(Task):
 
     def validate(self) -> dict[str, float]:
         """Held-out log-mel L1 and codebook perplexity on validation tracks."""
-        return held_out_scores(self.trained(), self.features, "validation")
+        return HeldOut(self.trained(), self.features, "validation").scores()
 
     def samples(self) -> dict[str, Float]:
         """The beginning of a validation track, and what the codes keep of it."""
@@ -84,34 +87,60 @@ class VQVAETask(Task):
         """The model in its present state."""
         return TrainedVQVAE(self.network, self.params, self.features.audio, self.mean, self.std)
 
-    def test(self) -> dict[str, float]:
-        """The same scores on test tracks."""
-        return held_out_scores(self.trained(), self.features, "test")
+    def test(self) -> dict[str, Any]:
+        """The same scores on test tracks.
 
-    def claim(self, scores: dict[str, float]) -> Claim:
+        log_mel_l1_interval: 90 % interval of log_mel_l1 over tracks, beside the baseline on the
+        same ones (`paired_interval`), or None for a single track.
+        """
+        held_out = HeldOut(self.trained(), self.features, "test")
+        interval = paired_interval(held_out.errors, held_out.baselines, self.seed)
+        return {**held_out.scores(), "log_mel_l1_interval": interval}
+
+    def claim(self, scores: dict[str, Any]) -> Claim:
         """Reconstruction beside the mean spectrum."""
         value, baseline = scores["log_mel_l1"], scores["baseline_log_mel_l1"]
-        return Claim("log_mel_l1", value, baseline, "the mean spectrum")
+        interval = scores["log_mel_l1_interval"]
+        return Claim("log_mel_l1", value, baseline, "the mean spectrum", interval=interval)
 
 
-def held_out_scores(model: TrainedVQVAE, features: FeatureSet, split: str) -> dict[str, float]:
-    """Scores on regular patches of a split.
+class HeldOut:
+    """A model on regular patches of a split.
 
-    log_mel_l1: mean absolute error in ln units. baseline_log_mel_l1: the same for the mean
-    spectrum of the training tracks as a constant answer. perplexity, codebook_use (share of codes
-    used at least once): of the codebook that has the lowest. codebook_size.
+    codes: of all patches. errors, baselines: mean absolute error of each track in ln units, of the
+    model and of the training tracks' mean spectrum as a constant answer.
     """
-    frames = model.params.frames
-    mel = Patches(features.tracks(split), frames).regular(frames, HELD_OUT_PATCHES)
-    codes = model.encode(mel).cpu()
-    size, books = model.params.codebook_size, codes.unbind(1)
-    return {
-        "log_mel_l1": float(np.abs(model.decode(codes) - mel).mean()),
-        "baseline_log_mel_l1": float(np.abs(mel - mean_spectrum(features)).mean()),
-        "perplexity": min(perplexity(of, size) for of in books),
-        "codebook_use": min(len(of.unique()) for of in books) / size,
-        "codebook_size": size,
-    }
+
+    def __init__(self, model: TrainedVQVAE, features: FeatureSet, split: str) -> None:
+        self.size = model.params.codebook_size
+        frames = model.params.frames
+        patches = Patches(features.tracks(split), frames)
+        mel = patches.regular(frames, HELD_OUT_PATCHES)
+        tracks = np.array(patches.regular_tracks(frames, HELD_OUT_PATCHES))
+        self.codes = model.encode(mel).cpu()
+        of_patches = [
+            np.abs(answer - mel).mean((1, 2))
+            for answer in (model.decode(self.codes), mean_spectrum(features))
+        ]
+        self.errors, self.baselines = (
+            [float(errors[tracks == track].mean()) for track in np.unique(tracks)]
+            for errors in of_patches
+        )
+
+    def scores(self) -> dict[str, float]:
+        """Of the whole split.
+
+        log_mel_l1: mean of `errors`. baseline_log_mel_l1: of `baselines`. perplexity, codebook_use
+        (share of codes used at least once): of the codebook that has the lowest. codebook_size.
+        """
+        books = self.codes.unbind(1)
+        return {
+            "log_mel_l1": float(np.mean(self.errors)),
+            "baseline_log_mel_l1": float(np.mean(self.baselines)),
+            "perplexity": min(perplexity(of, self.size) for of in books),
+            "codebook_use": min(len(of.unique()) for of in books) / self.size,
+            "codebook_size": self.size,
+        }
 
 
 def mean_spectrum(features: FeatureSet) -> Float:

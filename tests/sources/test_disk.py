@@ -5,6 +5,7 @@ import hashlib
 import resource
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,13 +26,18 @@ pytestmark = pytest.mark.usefixtures("repository")
 
 @contextmanager
 def no_file_above(size: int) -> Iterator[None]:
-    """Within the block writing beyond `size` bytes of any file fails with EFBIG."""
+    """Within the block writing beyond `size` bytes of any file fails with EFBIG.
+
+    Python would keep what it can of a library's bytecode, and believe it ever after.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    writes, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))  # Python ignores SIGXFSZ
     try:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        sys.dont_write_bytecode = writes
 
 
 def digest(body: bytes) -> str:

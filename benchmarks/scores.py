@@ -53,9 +53,7 @@ class Run:
 
     def rebuilt(self, clips: Float) -> Float:
         """Clips through the VQ-VAE."""
-        parts = torch.from_numpy(np.ascontiguousarray(clips)).transpose(1, 2).split(16)
-        decoded = torch.cat([self.vqvae.decode(self.vqvae.encode(part)) for part in parts])
-        return np.ascontiguousarray(decoded.transpose(1, 2).numpy())
+        return self.vqvae.round_trip(clips)
 
     def sets(self) -> Iterator[tuple[str, Float]]:
         """What is judged, by name."""
@@ -73,9 +71,8 @@ class Run:
         yield "blurred by 2 frames, 2 bands", blurred(new, 2.0, 2.0)
         yield "blurred by 4 frames, 1 band", blurred(new, 4.0, 1.0)
         if Path("models/latent_gan").exists():
-            model = TrainedLatentGAN.load(Path("models/latent_gan"), self.vqvae)
-            samples = model.sample(self.vqvae, self.real.count, 0)
-            yield "latent GAN", samples.transpose(1, 2).numpy()
+            model = TrainedLatentGAN.load(Path("models/latent_gan"), self.features.audio)
+            yield "latent GAN", model.sample(self.real.count, 0)
         yield "noise", self.noise(known, rng)
         yield "memoriser", self.rebuilt(known)
         copies = round(0.3 * len(new))

@@ -35,10 +35,6 @@ from torch.utils.flop_counter import flop_registry
 from melodygan.audio.mel import MelConfig
 from melodygan.audio.pcm import to_int16
 from melodygan.commands.preset import apply_preset
-from melodygan.models.cyclegan.training import CycleGANTask
-from melodygan.models.latent_gan.training import LatentGANTask
-from melodygan.models.latent_prior.training import LatentPriorTask
-from melodygan.models.vocoder.training import VocoderTask
 from melodygan.models.vqvae.config import VQVAEParams
 from melodygan.models.vqvae.training import VQVAETask
 from melodygan.pipeline.params import load
@@ -57,14 +53,8 @@ from melodygan.training.task import Batch, Task
 ROOT = Path(__file__).parents[1]
 sys.path.append(str(ROOT / "tests"))
 import fake  # noqa: E402 - made-up folders, as the tests use them
+from tasks import TASKS  # noqa: E402
 
-TASKS: dict[str, type[Task]] = {
-    "vqvae": VQVAETask,
-    "latent_gan": LatentGANTask,
-    "latent_prior": LatentPriorTask,
-    "cyclegan": CycleGANTask,
-    "vocoder": VocoderTask,
-}
 LABELS = ("pop", "swing")
 SPLITS = ("train", "train", "train", "validation", "test")
 TRACK_SECONDS = 20

@@ -9,29 +9,17 @@ import fake
 import pytest
 import torch
 import yaml
+from tasks import TASKS
 
 from melodygan.audio.mel import MelConfig
 from melodygan.dataset.feature_set import FeatureSet
-from melodygan.models.cyclegan.training import CycleGANTask
-from melodygan.models.latent_gan.training import LatentGANTask
-from melodygan.models.latent_prior.training import LatentPriorTask
-from melodygan.models.vocoder.training import VocoderTask
 from melodygan.models.vqvae.model import TrainedVQVAE
-from melodygan.models.vqvae.training import VQVAETask
 from melodygan.pipeline import Stage
 from melodygan.pipeline.params import load
 from melodygan.scores.sets import RealSets
 from melodygan.training.data import Data
 from melodygan.training.loop import train
-from melodygan.training.task import Task
 
-TASKS: dict[str, type[Task]] = {
-    "vqvae": VQVAETask,
-    "latent_gan": LatentGANTask,
-    "latent_prior": LatentPriorTask,
-    "cyclegan": CycleGANTask,
-    "vocoder": VocoderTask,
-}
 Parameters = dict[str, Any]
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from melodygan.page.markup import number
 from melodygan.scores.directions import MEANINGS, inverted
-from melodygan.training.verdict import Claim
+from melodygan.training.verdict import Claim, Interval
 
 ANCHORS = {
     "floor": "real music",
@@ -55,7 +55,7 @@ READINGS = {
     "frechet_distance": Reading("The same, in means and spreads", False, ("noise",), ("floor",)),
     "jury_distance": Reading("And to an independent jury?", False, ("noise",), ("floor",)),
     "memorisation": Reading("Is it new, or copied?", True, ("copies",), ("floor",)),
-    "label_accuracy": Reading("Is the wanted label heard?", True, ("chance",), ("floor",)),
+    "label_accuracy": Reading("Is the wanted label heard?", True, ("chance", "noise"), ("floor",)),
     "style_probability": Reading(
         "Does it sound like the target?", True, ("identity",), ("random_target",)
     ),
@@ -88,7 +88,7 @@ class Score:
     group: str
     name: str
     value: float
-    interval: tuple[float, float] | None
+    interval: Interval | None
     anchors: Mapping[str, float]
     claim: Claim | None  # None: nothing known to stand between
     best: str = ""  # what the claim's ideal is the score of
@@ -188,7 +188,6 @@ def _score(path: tuple[str, ...], of: Mapping[str, Any]) -> Score:
         best = anchors.get(goal, reading.ideal)
         ideal = name_of(goal) if goal else "perfect"
         if worst and best is not None:
-            beside = of.get(f"{worst}_interval")
             claim = Claim(
                 name,
                 of["value"],
@@ -197,7 +196,7 @@ def _score(path: tuple[str, ...], of: Mapping[str, Any]) -> Score:
                 best,
                 reading.higher,
                 interval,
-                tuple(beside) if beside else None,
+                of.get(f"{worst}_interval"),
                 judgeable=not _inverted(name, anchors),
             )
     note = ""

@@ -33,9 +33,7 @@ def mean_interval(values: Sequence[float], seed: int) -> Interval:
     return covered(track_weights(len(values), np.random.default_rng(seed))[1:] @ np.array(values))
 
 
-def paired_interval(
-    values: Sequence[float], baselines: Sequence[float], seed: int
-) -> tuple[float, float] | None:
+def paired_interval(values: Sequence[float], baselines: Sequence[float], seed: int) -> Interval:
     """Where the mean of `values` may lie beside the mean of `baselines` of the same tracks.
 
     Tracks that are hard for both say nothing of which is better. So this is the interval of the
@@ -44,5 +42,4 @@ def paired_interval(
     between = mean_interval(np.subtract(values, baselines).tolist(), seed)
     if between is None:
         return None
-    low, high = (float(np.mean(baselines)) + edge for edge in between)
-    return low, high
+    return [float(np.mean(baselines)) + edge for edge in between]

@@ -20,7 +20,7 @@ def set_claim(scores: Scores) -> Claim:
         of["shuffled"],
         "real columns in random order",
         of["floor"],
-        interval=of["interval"] and tuple(of["interval"]),
-        baseline_interval=of["shuffled_interval"] and tuple(of["shuffled_interval"]),
+        interval=of["interval"],
+        baseline_interval=of["shuffled_interval"],
         judgeable=judgeable(name, of),
     )

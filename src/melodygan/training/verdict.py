@@ -1,8 +1,9 @@
 """The last line of a training stage: does it work, and what to try next."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-Interval = tuple[float, float]
+Interval = Sequence[float]  # low and high
 
 
 @dataclass(frozen=True)

@@ -60,12 +60,8 @@ class CycleGANTask(Task):
     )
 
     def __init__(self, params: CycleGANParams, data: Data) -> None:
-        self.params, self.features, self.audio, self.seed = (
-            params,
-            data.features,
-            data.audio,
-            data.seed,
-        )
+        self.params, self.features = params, data.features
+        self.audio, self.seed = data.audio, data.seed
         self.scale = Scale.of(*data.features.statistics())
         labels = choose_labels(params, data.features)
         if labels is None:
@@ -171,17 +167,17 @@ class CycleGANTask(Task):
             "contrast": float(np.mean(spreads)),  # 0 is a flat answer
         }
 
-    def _converted(self) -> dict[Direction, list[Float]]:
-        """The validation tracks of either label in the other's style."""
-        model = self.trained()
+    def _converted(self, count: int | None = None) -> dict[Direction, list[Float]]:
+        """The first `count` validation tracks, None: all, of either label in the other's style."""
+        model, tracks = self.trained(), self.judge.tracks
         return {
-            direction: [model.convert(mel, *direction) for mel in self.judge.tracks[direction[0]]]
+            direction: [model.convert(mel, *direction) for mel in tracks[direction[0]][:count]]
             for direction in model.directions
         }
 
     def samples(self) -> dict[str, Float]:
         """The first validation track of each label, and its conversion."""
-        made = {direction[0]: mels[0] for direction, mels in self._converted().items()}
+        made = {direction[0]: mels[0] for direction, mels in self._converted(1).items()}
         sources = {label: mels[0] for label, mels in self.judge.tracks.items()}
         return {
             f"{label}-{kind}": of[label]
@@ -235,8 +231,8 @@ class CycleGANTask(Task):
             of["value"],
             of[best],
             names[best],
-            interval=of["interval"] and tuple(of["interval"]),
-            baseline_interval=of.get(f"{best}_interval") and tuple(of[f"{best}_interval"]),
+            interval=of["interval"],
+            baseline_interval=of.get(f"{best}_interval"),
         )
 
     def _judge(self, split: str) -> ConversionScores:

@@ -57,12 +57,8 @@ class LatentGANTask(Task):
     )
 
     def __init__(self, params: LatentGANParams, data: Data) -> None:
-        self.params, self.features, self.audio, self.seed = (
-            params,
-            data.features,
-            data.audio,
-            data.seed,
-        )
+        self.params, self.features = params, data.features
+        self.audio, self.seed = data.audio, data.seed
         self.vqvae = TrainedVQVAE.load(data.model("vqvae"), data.audio)
         self.helpers = (self.vqvae.network,)
         self.average_decay = params.average_decay

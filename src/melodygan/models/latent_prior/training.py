@@ -48,12 +48,8 @@ class LatentPriorTask(Task):
     )
 
     def __init__(self, params: LatentPriorParams, data: Data) -> None:
-        self.params, self.features, self.audio, self.seed = (
-            params,
-            data.features,
-            data.audio,
-            data.seed,
-        )
+        self.params, self.features = params, data.features
+        self.audio, self.seed = data.audio, data.seed
         self.vqvae = TrainedVQVAE.load(data.model("vqvae"), data.audio)
         self.helpers = (self.vqvae.network,)
         self.labels = self.features.labels
@@ -115,8 +111,7 @@ class LatentPriorTask(Task):
                 {n: [t.mel for t in self.features.tracks(split, n)] for n in self.labels}
                 for split in ("train", "test")
             )
-            through = lambda mel: self.vqvae.decode(self.vqvae.encode(mel))  # noqa: E731
-            scores["label_accuracy"] = label_accuracy(clips, train, test, through)
+            scores["label_accuracy"] = label_accuracy(clips, train, test, self.vqvae.round_trip)
         return scores
 
     def claim(self, scores: dict[str, Any]) -> Claim:

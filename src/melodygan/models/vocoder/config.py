@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from melodygan.pipeline.params import Range
 from melodygan.training.settings import TrainSettings
 
-ITERATIONS = {"fast": 8, "good": 32, "best": 64}  # of Griffin-Lim, by MagNet's quality
+QUALITIES = {"fast": 8, "good": 32, "best": 64}  # iterations of MagNet's Griffin-Lim
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,9 @@ class HiFiGANParams(TrainSettings):
     discriminator_channels: Annotated[int, Range(ge=0)]
 
     def __post_init__(self) -> None:
-        require_channels(self.channels, self.rates)
+        if self.channels % 2 ** len(self.rates):
+            layers = f"each of {len(self.rates)} rates"
+            raise ValueError(f"channels {self.channels} cannot be halved by {layers}")
         if self.discriminator_channels % 4:
             raise ValueError("discriminator_channels must be a multiple of 4")
 
@@ -76,9 +78,3 @@ class VocoderParams:
     melgan: MelGANParams
     hifigan: HiFiGANParams
     griffinlim: GriffinLimParams
-
-
-def require_channels(channels: int, rates: list[int]) -> None:
-    """Raise ValueError unless every upsampling layer can halve the channels."""
-    if channels % 2 ** len(rates):
-        raise ValueError(f"channels {channels} cannot be halved by each of {len(rates)} rates")

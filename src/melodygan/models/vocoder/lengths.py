@@ -23,6 +23,20 @@ def reflected(audio: MelConfig) -> int:
     return audio.padding // audio.hop_length + 1
 
 
+def upsampling_reach(rates: Sequence[int], ends: int, spread: int) -> int:
+    """Frames on each side that a sample of a stack of upsampling layers depends on.
+
+    ends: kernel of the first and the last convolution. spread: samples on each side that the
+    residual blocks after a layer depend on.
+    """
+    reach, scale = ends // 2 + 0.0, 1
+    for rate in rates:
+        reach += 1 / scale  # a sample of a transposed convolution has two inputs
+        scale *= rate
+        reach += spread / scale
+    return math.ceil(reach + (ends // 2) / scale)
+
+
 def require_hop(rates: Sequence[int], audio: MelConfig, kind: str) -> None:
     """Raise UserError unless the rates of upsampling layers multiply to the hop."""
     if math.prod(rates) != audio.hop_length:

@@ -74,9 +74,7 @@ class Vocoder:
         """Pieces of which each takes up the phase of the one before, and is faded into it."""
         hop = self.audio.hop_length
         fade = torch.linspace(0, 1, FADE * hop)
-        tail: Tensor | None = (
-            None  # the last sound of the piece before, from CONTEXT before its end
-        )
+        tail: Tensor | None = None  # sound of the piece before, from CONTEXT before its end
         for start in range(0, frames, piece):
             stop = min(start + piece, frames)
             before = min(start, CONTEXT)

@@ -14,7 +14,4 @@ def real_sets(
     a generator of latents can do is what the decoder makes of real ones.
     """
     train, other = ([t.mel for t in features.tracks(split)] for split in ("train", held_out))
-    frames = vqvae.params.frames
-    return RealSets(
-        train, other, frames, seed, lambda clips: vqvae.decode(vqvae.encode(clips)), count
-    )
+    return RealSets(train, other, vqvae.params.frames, seed, vqvae.round_trip, count)

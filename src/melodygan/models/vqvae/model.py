@@ -91,6 +91,10 @@ class TrainedVQVAE:
             parts.append(from_network(mel.clamp_min(LOG_SILENCE)))
         return np.concatenate(parts)
 
+    def round_trip(self, clips: Float) -> Float:
+        """Clips as the decoder makes them of their codes, each without what lies beside it."""
+        return self.decode(self.encode(clips))
+
     def rebuild(self, log_mel: Float) -> Float:
         """A track of any length through encoder, codebook and decoder: (frames, n_mels) -> same.
 
@@ -101,7 +105,7 @@ class TrainedVQVAE:
 
         def work(piece: Float) -> Float:
             padded = np.pad(piece, ((0, -len(piece) % stride), (0, 0)), "edge")
-            return self.decode(self.encode(padded[None]))[0, : len(piece)]
+            return self.round_trip(padded[None])[0, : len(piece)]
 
         margin = 2 * self.context * stride  # of the encoder, then of the decoder
         pieces = in_pieces(

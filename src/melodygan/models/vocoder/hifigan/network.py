@@ -1,6 +1,5 @@
 """HiFi-GAN's generator."""
 
-import math
 from collections.abc import Sequence
 from typing import Any, Self
 
@@ -11,7 +10,7 @@ from torch.nn.utils.parametrizations import weight_norm
 
 from melodygan.audio.mel import MelConfig
 from melodygan.models.vocoder.config import HiFiGANParams
-from melodygan.models.vocoder.lengths import require_hop
+from melodygan.models.vocoder.lengths import require_hop, upsampling_reach
 
 SLOPE = 0.1  # of leaky ReLUs
 LAST_SLOPE = 0.01  # of the one before the last convolution: torch's default, as published
@@ -108,14 +107,9 @@ class HiFiGAN(nn.Module):
     @property
     def reach(self) -> int:
         """Frames on each side that a sample depends on."""
-        reach, scale = ENDS // 2 + 0.0, 1
-        for rate in self.rates:
-            reach += 1 / scale  # a sample of a transposed convolution has two inputs
-            scale *= rate
-            sizes = zip(KERNELS[self.block], DILATIONS[self.block], strict=True)
-            widest = max(_spread(kernel, dilations, self.block) for kernel, dilations in sizes)
-            reach += widest / scale
-        return math.ceil(reach + (ENDS // 2) / scale)
+        sizes = zip(KERNELS[self.block], DILATIONS[self.block], strict=True)
+        widest = max(_spread(kernel, dilations, self.block) for kernel, dilations in sizes)
+        return upsampling_reach(self.rates, ENDS, widest)
 
 
 def _spread(kernel: int, dilations: Sequence[int], block: int) -> int:

@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from melodygan.audio.griffin_lim import match_mel, mel_griffin_lim, mel_to_magnitude
 from melodygan.audio.mel import LOG_FLOOR, MelConfig, mel_filterbank
-from melodygan.models.vocoder.config import ITERATIONS, MagNetParams
+from melodygan.models.vocoder.config import QUALITIES, MagNetParams
 from melodygan.models.vocoder.lengths import at_least, reflected
 
 PRIOR_ROUNDS = 5  # of mel correction; more change the guess by less than 0.1 %
@@ -128,7 +128,7 @@ class MagNetVocoder(nn.Module):
     def of(cls, params: MagNetParams, audio: MelConfig) -> Self:
         """An untrained one, which answers as the synthesis would without a network."""
         network = MagNet(audio, params.channels, params.blocks)
-        return cls(network, audio, ITERATIONS[params.quality])
+        return cls(network, audio, QUALITIES[params.quality])
 
     def forward(self, log_mel: Tensor, lead: Tensor | None = None) -> Tensor:
         """Sound of log-mel; lead: see `vocoder.py`."""

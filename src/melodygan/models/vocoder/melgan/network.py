@@ -9,7 +9,7 @@ from torch.nn.utils.parametrizations import weight_norm
 
 from melodygan.audio.mel import MelConfig
 from melodygan.models.vocoder.config import MelGANParams
-from melodygan.models.vocoder.lengths import at_least, require_hop
+from melodygan.models.vocoder.lengths import at_least, require_hop, upsampling_reach
 
 SLOPE = 0.2  # of leaky ReLUs
 DILATIONS = (1, 3, 9)  # of the residual blocks after each upsampling
@@ -94,12 +94,7 @@ class MelGAN(nn.Module):
     @property
     def reach(self) -> int:
         """Frames on each side that a sample depends on."""
-        reach, scale = ENDS // 2 + 0.0, 1
-        for rate in self.rates:
-            reach += 1 / scale  # a sample of a transposed convolution has two inputs
-            scale *= rate
-            reach += sum(DILATIONS) / scale
-        return math.ceil(reach + (ENDS // 2) / scale)
+        return upsampling_reach(self.rates, ENDS, sum(DILATIONS))
 
 
 class ScaleDiscriminator(nn.Module):

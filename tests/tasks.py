@@ -1,0 +1,16 @@
+"""The tasks of all training stages by name, for tests and benchmarks of every model."""
+
+from melodygan.models.cyclegan.training import CycleGANTask
+from melodygan.models.latent_gan.training import LatentGANTask
+from melodygan.models.latent_prior.training import LatentPriorTask
+from melodygan.models.vocoder.training import VocoderTask
+from melodygan.models.vqvae.training import VQVAETask
+from melodygan.training.task import Task
+
+TASKS: dict[str, type[Task]] = {
+    "vqvae": VQVAETask,
+    "latent_gan": LatentGANTask,
+    "latent_prior": LatentPriorTask,
+    "cyclegan": CycleGANTask,
+    "vocoder": VocoderTask,
+}

@@ -84,7 +84,23 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("generate", help="invent new pieces of music")
     _add_invention(command)
     command.add_argument(
-        "--seconds", type=_length, default=30.0, metavar="S", help="of each; default: 30"
+        "--seconds", type=_length, metavar="S", help="of new music in each; default: 30"
+    )
+    given = command.add_mutually_exclusive_group()
+    given.add_argument(
+        "--continue", dest="after", type=Path, metavar="SONG", help="go on from this file's end"
+    )
+    given.add_argument(
+        "--variation", type=Path, metavar="SONG", help="play this file otherwise, as long as it is"
+    )
+    command.add_argument(
+        "--strength",
+        type=_share,
+        metavar="S",
+        help="of a variation: from 0, the song, to 1, music of its own; default: 0.5",
+    )
+    command.add_argument(
+        "--keep-vocals", action="store_true", help="lay the song's vocals over a variation"
     )
     command.add_argument("-n", dest="count", type=_count, default=1, metavar="N", help="default: 1")
     command.add_argument("-o", "--out", type=Path, required=True, metavar="FOLDER")
@@ -211,10 +227,24 @@ def _export(options: argparse.Namespace) -> int:
 
 
 def _generate(options: argparse.Namespace) -> int:
-    from melodygan.commands.generate import generate
+    from melodygan.commands import generate as make
 
-    arguments = (options.label, options.seconds, options.seed, options.count, options.out)
-    print("\n".join(generate(*arguments, options.model)))
+    seconds = 30.0 if options.seconds is None else options.seconds
+    drawn = options.seed, options.count, options.out, options.model
+    varied = (options.strength is not None, options.keep_vocals)
+    if options.variation:
+        if options.seconds is not None:
+            raise UserError("--seconds: a variation is as long as its song: leave it out")
+        strength = 0.5 if options.strength is None else options.strength
+        song = options.variation
+        lines = make.vary(song, strength, options.label, *drawn, options.keep_vocals)
+    elif any(varied):
+        raise UserError("--strength and --keep-vocals go with --variation SONG: add it")
+    elif options.after:
+        lines = make.go_on(options.after, options.label, seconds, *drawn)
+    else:
+        lines = make.generate(options.label, seconds, *drawn)
+    print("\n".join(lines))
     return 0
 
 

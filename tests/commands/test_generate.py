@@ -1,6 +1,7 @@
 """`melodygan generate` and `melodygan play`, with small models that were never trained."""
 
 import io
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -12,8 +13,11 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+import yaml
 
-from melodygan.commands.generate import generate, play
+from melodygan.audio.loudness import integrated_loudness
+from melodygan.cli import main
+from melodygan.commands.generate import generate, go_on, play, vary
 from melodygan.generation.play import Feed, first_samples, stream_wav
 from melodygan.models.latent_gan.config import LatentGANParams
 from melodygan.models.latent_gan.model import TrainedLatentGAN
@@ -99,6 +103,84 @@ def test_a_model_of_one_length_makes_that_and_no_more() -> None:
         generate(None, 0.6, 0, 1, Path("other"), "latent_gan")
     with pytest.raises(UserError, match="one length"):
         play(None, None, 0, Path("endless.wav"), "latent_gan")
+
+
+def a_song(path: Path, seconds: float = 4.0) -> np.ndarray:
+    """A quiet tune of notes struck twice a second; (samples,)."""
+    time = np.arange(round(seconds * RATE)) / RATE
+    tone = np.sin(2 * np.pi * np.where(time % 1 < 0.5, 220, 330) * time)
+    sound = (0.05 * tone * np.exp(-5 * (time % 0.5))).astype(np.float32)
+    soundfile.write(path, sound, RATE, subtype="FLOAT")
+    return sound
+
+
+@pytest.fixture
+def song(models: Path) -> np.ndarray:
+    """song.wav, in a project whose models hear the whole mix."""
+    root = yaml.safe_load((fake.ROOT / "params.yaml").read_text())
+    groups = {"separate": root["separate"] | {"enabled": False}, "preprocess": root["preprocess"]}
+    fake.write_params(models, audio=fake.AUDIO.as_dict(), **fake.MODELS, **groups)
+    return a_song(models / "song.wav")
+
+
+def test_a_song_is_gone_on_from_where_it_ends(song: np.ndarray) -> None:
+    lines = go_on(Path("song.wav"), "beat", 1.5, 5, 2, Path("out"), None)
+    assert lines[0] == "out/000.wav: song.wav and 1.5 s more of beat by latent_prior, seed 5"
+    first, second = (soundfile.read(f"out/00{n}.wav", dtype="float32")[0] for n in (0, 1))
+    hop = fake.AUDIO.hop_length
+    end = fake.AUDIO.frames(len(song)) * hop
+    assert len(first) == end + round(1.5 * RATE)
+    assert np.abs(first[: end - 64 * hop] - song[: end - 64 * hop]).max() < 1e-4, "untouched"
+    assert not np.array_equal(first[end:], second[end:]), "seeds differ"
+    assert np.isfinite(first).all() and first[end:].std() > 0
+
+
+def test_a_faded_end_is_left_out_of_what_is_gone_on_from(song: np.ndarray) -> None:
+    fade = np.concatenate([np.ones(2 * RATE), np.geomspace(1, 1e-3, 2 * RATE)])
+    faded = np.concatenate([song * fade, np.zeros(RATE)]).astype(np.float32)
+    soundfile.write("song.wav", faded, RATE, subtype="FLOAT")
+    go_on(Path("song.wav"), "beat", 1.0, 5, 1, Path("out"), None)
+    made, _ = soundfile.read("out/000.wav", dtype="float32")
+    assert 2.0 < len(made) / RATE - 1 < 3.2
+
+
+def test_a_variation_is_as_long_and_as_loud_as_its_song_and_leaves_it_by_its_strength(
+    song: np.ndarray,
+) -> None:
+    made = {}
+    for strength in (0.0, 0.5, 1.0):
+        out = Path(f"out{strength:g}")
+        lines = vary(Path("song.wav"), strength, "beat", 3, 1, out, None, False)
+        assert lines == [f"{out}/000.wav: 4.0 s of song.wav at strength {strength:g} by "
+                         "latent_prior, seed 3"]  # fmt: skip
+        made[strength] = soundfile.read(out / "000.wav", dtype="float32")[0]
+        assert len(made[strength]) == fake.AUDIO.frames(len(song)) * fake.AUDIO.hop_length
+        wanted = integrated_loudness(song, RATE)
+        assert integrated_loudness(made[strength], RATE) == pytest.approx(wanted, abs=0.3)
+    assert not np.array_equal(made[0.5], made[0.0])
+    assert not np.array_equal(made[0.5], made[1.0])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--strength", "0.5"], "go with --variation SONG"),
+        (["--variation", "song.wav", "--seconds", "3"], "as long as its song"),
+        (["--variation", "song.wav", "--model", "latent_gan"], "cannot play a song otherwise"),
+        (["--continue", "song.wav", "--model", "latent_gan"], "cannot go on from a song"),
+        (["--continue", "nowhere.wav"], "nowhere.wav"),
+        (["--continue", "out/000.wav"], "is the song itself"),
+    ],
+)
+def test_what_cannot_be_done_with_a_song_is_said_in_one_line(
+    song: np.ndarray, options: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("out").mkdir()
+    shutil.copy("song.wav", "out/000.wav")
+    assert main(["generate", *options, "-o", "out"]) == 1
+    said = capsys.readouterr().err.strip()
+    assert message in said and "\n" not in said
+    assert sorted(path.name for path in Path("out").iterdir()) == ["000.wav"]
 
 
 def test_playing_to_a_file_gives_a_wav_of_true_length() -> None:

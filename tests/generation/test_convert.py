@@ -15,7 +15,8 @@ from melodygan.audio.loudness import integrated_loudness
 from melodygan.audio.mel import log_mel
 from melodygan.blocks.scale import Scale
 from melodygan.dataset.preprocess import PreprocessParams
-from melodygan.generation.convert import Conversion, Separation
+from melodygan.generation.convert import Conversion
+from melodygan.generation.songs import Hearing, Separation
 from melodygan.models.cyclegan.config import CycleGANParams
 from melodygan.models.cyclegan.model import TrainedCycleGAN, make_generator
 from melodygan.models.vocoder.config import VocoderParams
@@ -44,7 +45,7 @@ def conversion() -> Conversion:
     vocoder = replace(load(VocoderParams, "vocoder", fake.ROOT / "params.yaml"), kind="griffinlim")
     cleaning = load(PreprocessParams, "preprocess", fake.ROOT / "params.yaml")
     synthesiser = Vocoder(vocoder, fake.AUDIO, GriffinLim(fake.AUDIO, 4))
-    return Conversion(model(0), "a", "b", synthesiser, fake.AUDIO, cleaning)
+    return Conversion(model(0), "a", "b", synthesiser, Hearing(fake.AUDIO, cleaning))
 
 
 def chord(rate: int) -> Float:
@@ -102,8 +103,12 @@ def test_vocals_lie_over_the_converted_stem_at_their_own_level_place_and_time(
     vocals = vocals * np.array([[1.0, 0.3]], np.float32)  # most of them on the left
     instrumental = chord(rate)
     soundfile.write(tmp_path / "song.wav", instrumental[:, None] + vocals, rate, subtype="FLOAT")
-    apart = replace(conversion, separation=Separation(Known(vocals), "instrumental", True))
-    apart.run(tmp_path / "song.wav", tmp_path / "new.wav")
+
+    def apart(keep_vocals: bool) -> Conversion:
+        separation = Separation(Known(vocals), "instrumental", keep_vocals)
+        return replace(conversion, hearing=replace(conversion.hearing, separation=separation))
+
+    apart(True).run(tmp_path / "song.wav", tmp_path / "new.wav")
     new, new_rate = soundfile.read(tmp_path / "new.wav", dtype="float32")
     assert (new_rate, new.shape) == (rate, vocals.shape)
     # what was converted is in the middle, so the difference of the channels is that of the vocals
@@ -112,8 +117,7 @@ def test_vocals_lie_over_the_converted_stem_at_their_own_level_place_and_time(
     wanted = integrated_loudness(instrumental, rate)
     assert integrated_loudness(converted, rate) == pytest.approx(wanted, abs=0.5)
 
-    alone = replace(conversion, separation=Separation(Known(vocals), "instrumental", False))
-    alone.run(tmp_path / "song.wav", tmp_path / "alone.wav")
+    apart(False).run(tmp_path / "song.wav", tmp_path / "alone.wav")
     soundfile.write(tmp_path / "stem.wav", instrumental, rate, subtype="FLOAT")
     conversion.run(tmp_path / "stem.wav", tmp_path / "same.wav")
     found, same = (soundfile.read(tmp_path / name)[0] for name in ("alone.wav", "same.wav"))

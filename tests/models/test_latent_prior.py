@@ -1,5 +1,6 @@
 """The autoregressive prior: what a position may see, sampling from the cache, and learning."""
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -199,6 +200,62 @@ def test_music_plays_on_as_the_decoder_makes_it_of_the_whole(make, features, par
     joined = np.concatenate(pieces)
     assert joined.shape == (30 * 16, 32)
     assert np.allclose(joined, whole[: len(joined)], atol=1e-4)
+
+
+def test_the_codes_of_a_long_track_are_those_of_the_whole_in_pieces(
+    make, features, params, monkeypatch
+) -> None:
+    vqvae = make("vqvae", params("vqvae")).trained()
+    vqvae.network.quantiser.books[0].codes.copy_(torch.randn(32, 8) * 0.3)
+    mel = np.concatenate([track.mel for track in features.tracks("train")])[:403]
+    padded = np.pad(mel, ((0, -len(mel) % 8), (0, 0)), "edge")
+    whole = vqvae.encode(padded[None])
+    monkeypatch.setattr("melodygan.models.vqvae.model.PIECE", 40)
+    pieces = torch.stack(list(vqvae.encode_pieces(lambda a, b: mel[a:b], len(mel))), -1)
+    assert pieces.shape == whole.shape
+    assert (pieces != whole).float().mean() < 0.01  # within rounding
+    assert len(whole.unique()) > 4
+
+
+def test_music_goes_on_from_the_end_of_a_track(make, features, params) -> None:
+    make("vqvae", params("vqvae")).trained().save(Path("models/vqvae"))
+    model = make("latent_prior", params("latent_prior")).trained()
+    model.vqvae.network.quantiser.books[0].codes.copy_(torch.randn(32, 8) * 0.3)
+    mel = features.tracks("train")[0].mel
+    known = (model.params.columns + model.vqvae.context) * 8
+    goes_on = np.concatenate(list(itertools.islice(model.play(3, "beat", mel), 4)))
+    end = np.concatenate(list(itertools.islice(model.play(3, "beat", mel[-known:]), 4)))
+    other = np.concatenate(list(itertools.islice(model.play(3, "beat", mel[:known]), 4)))
+    alone = np.concatenate(list(itertools.islice(model.play(3, "beat"), 4)))
+    assert goes_on.shape == (4 * 16, 32)
+    assert np.array_equal(goes_on, end), "what is before the window is not heard"
+    assert not np.array_equal(goes_on, other)
+    assert not np.array_equal(goes_on, alone)
+    short = next(model.play(3, "beat", mel[:3]))
+    assert np.array_equal(short, alone[:16]), "shorter than a column is nothing"
+
+
+def test_a_variation_leaves_its_track_as_far_as_it_is_told(make, features, params) -> None:
+    make("vqvae", params("vqvae")).trained().save(Path("models/vqvae"))
+    model = make("latent_prior", params("latent_prior")).trained()
+    model.vqvae.network.quantiser.books[0].codes.copy_(torch.randn(32, 8) * 0.3)
+    model.network.codes.copy_(model.vqvae.network.quantiser.books[0].codes[None])
+    mel = np.array(features.tracks("train")[0].mel[:203])
+
+    def varied(strength: float, label: str | None = "beat") -> np.ndarray:
+        pieces = model.vary(lambda a, b: mel[a:b], len(mel), 3, strength, label)
+        return np.concatenate(list(pieces))
+
+    assert varied(0.5).shape == mel.shape
+    padded = np.pad(mel, ((0, 5), (0, 0)), "edge")
+    same = model.vqvae.round_trip(padded[None])[0, :203]
+    assert np.allclose(varied(0.0), same, atol=1e-4)
+    far = [np.abs(varied(strength) - same).mean() for strength in (0.02, 0.3, 0.6, 1.0)]
+    assert far[0] < 1e-4
+    assert far[0] < far[1] < far[2] < far[3]
+    alone = np.concatenate(list(itertools.islice(model.play(3, "beat"), 13)))
+    before = 203 - 8 * model.vqvae.context  # the end sounds otherwise where nothing follows
+    assert np.allclose(varied(1.0)[:before], alone[:before], atol=1e-4)
 
 
 def test_channels_that_the_heads_cannot_share_are_refused_with_their_key(params) -> None:

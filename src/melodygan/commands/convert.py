@@ -4,8 +4,9 @@ from pathlib import Path
 
 from melodygan.audio.mel import MelConfig
 from melodygan.dataset.preprocess import PreprocessParams
-from melodygan.generation.convert import Conversion, Separation
+from melodygan.generation.convert import Conversion
 from melodygan.generation.makers import Makers
+from melodygan.generation.songs import Hearing, Separation
 from melodygan.pipeline.errors import UserError
 from melodygan.pipeline.params import load
 from melodygan.pipeline.runtime import Runtime
@@ -30,13 +31,10 @@ def convert(
     there, or an `out` that is the song.
     """
     songs = _songs(song, out)
-    audio, cleaning = load(MelConfig, "audio"), load(PreprocessParams, "preprocess")
-    makers = Makers(audio, start_device(Runtime.read()))
+    hearing = load_hearing(keep_vocals)
+    makers = Makers(hearing.audio, start_device(Runtime.read()))
     _, model, source = makers.converter(source, target)
-    separation = _separation(cleaning.stems[0], keep_vocals)
-    conversion = Conversion(
-        model, source, target, makers.synthesiser(), audio, cleaning, strength, separation
-    )
+    conversion = Conversion(model, source, target, makers.synthesiser(), hearing, strength)
     lines, failed = [], []
     for one, result in songs.items():
         try:
@@ -70,16 +68,23 @@ def _songs(song: Path, out: Path) -> dict[Path, Path]:
             raise UserError(f"{out} is a folder: give the result the name of a file")
         songs = {song: out}
     for one, result in songs.items():
-        if result.exists() and one.exists() and result.samefile(one):
-            raise UserError(f"{result} is the song itself: give the result another name")
+        require_other(one, result)
     return songs
 
 
-def _separation(stem: str, keep_vocals: bool) -> Separation | None:
-    """How to get the stem that the models were trained on; None where that is the whole mix."""
+def require_other(song: Path, result: Path) -> None:
+    """Raise UserError if the result would overwrite the song, by whatever name."""
+    if result.exists() and song.exists() and result.samefile(song):
+        raise UserError(f"{result} is the song itself: give the result another name")
+
+
+def load_hearing(keep_vocals: bool) -> Hearing:
+    """How the models of this project hear songs. Raises UserError for vocals that are not apart."""
     from melodygan.separation.separate import StemSeparator
     from melodygan.separation.stage_work import SeparateParams
 
+    audio, cleaning = load(MelConfig, "audio"), load(PreprocessParams, "preprocess")
+    stem = cleaning.stems[0]
     if keep_vocals and stem != "instrumental":
         raise UserError(
             f"--keep-vocals: the models were trained on the {stem}, which has the vocals in it: "
@@ -87,5 +92,5 @@ def _separation(stem: str, keep_vocals: bool) -> Separation | None:
         )
     params = load(SeparateParams, "separate")
     if stem == "mix" or not params.enabled:
-        return None
-    return Separation(StemSeparator(params.model), stem, keep_vocals)
+        return Hearing(audio, cleaning)
+    return Hearing(audio, cleaning, Separation(StemSeparator(params.model), stem, keep_vocals))

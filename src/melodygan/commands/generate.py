@@ -6,8 +6,10 @@ from pathlib import Path
 
 from melodygan.audio.mel import MelConfig
 from melodygan.audio.wav import write_wav
+from melodygan.commands.convert import load_hearing, require_other
 from melodygan.generation.makers import Makers
-from melodygan.generation.play import first_samples, invented, stream_wav
+from melodygan.generation.play import continued, first_samples, invented, stream_wav
+from melodygan.generation.songs import Song
 from melodygan.pipeline.errors import UserError
 from melodygan.pipeline.params import load
 from melodygan.pipeline.runtime import Runtime
@@ -22,20 +24,90 @@ def generate(
     The seeds are `seed` and those after it. label, model: None stands for any. Returns a line for
     each file. Raises UserError for a label, length or model that is not there.
     """
-    if out.exists() and not out.is_dir():
-        raise UserError(f"{out} is a file: give the name of a folder for the results")
-    audio = load(MelConfig, "audio")
-    makers = Makers(audio, start_device(Runtime.read()))
+    makers, audio = _makers(out), load(MelConfig, "audio")
     name, sampler = makers.sampler(model, label)
     samples = round(seconds * audio.sample_rate)
     frames = -(-samples // audio.hop_length)
     lines = []
-    for number in range(count):
-        path = out / f"{number:03d}.wav"
-        sound = invented(sampler, makers.synthesiser(), seed + number, label, frames)
+    for path, drawn in _files(out, seed, count):
+        sound = invented(sampler, makers.synthesiser(), drawn, label, frames)
         write_wav(path, first_samples(sound, samples), audio.sample_rate)
-        lines.append(f"{path}: {seconds:g} s of {label or 'music'} by {name}, seed {seed + number}")
+        lines.append(f"{path}: {seconds:g} s of {label or 'music'} by {name}, seed {drawn}")
     return lines
+
+
+def go_on(
+    song: Path,
+    label: str | None,
+    seconds: float,
+    seed: int,
+    count: int,
+    out: Path,
+    model: str | None,
+) -> list[str]:
+    """Write the file `song` with `seconds` more that go on from its end, `count` times.
+
+    What models hear of it: mono, and without vocals where they were trained on instrumentals. Else
+    as `generate`; raises UserError too for a song that is not usable audio.
+    """
+    files = _files(out, seed, count, song)
+    makers, hearing = _makers(out), load_hearing(keep_vocals=False)
+    name, player = makers.player(model, label)
+    rate = hearing.audio.sample_rate
+    lines = []
+    out.mkdir(parents=True, exist_ok=True)
+    with Song(song, hearing, out) as heard:
+        for path, drawn in files:
+            samples = round(seconds * rate)
+            sound = continued(heard, player, makers.synthesiser(), drawn, label, samples)
+            write_wav(path, sound, rate)
+            more = f"{seconds:g} s more of {label or 'music'}"
+            lines.append(f"{path}: {song.name} and {more} by {name}, seed {drawn}")
+    return lines
+
+
+def vary(
+    song: Path,
+    strength: float,
+    label: str | None,
+    seed: int,
+    count: int,
+    out: Path,
+    model: str | None,
+    keep_vocals: bool,
+) -> list[str]:
+    """Write `count` variations of the file `song`, of its length and loudness.
+
+    strength: from 0, what the models' decoder leaves of it, to 1, music of its own. keep_vocals
+    lays its vocals back. Else as `go_on`.
+    """
+    files = _files(out, seed, count, song)
+    makers, hearing = _makers(out), load_hearing(keep_vocals)
+    name, varier = makers.varier(model, label)
+    lines = []
+    out.mkdir(parents=True, exist_ok=True)
+    with Song(song, hearing, out) as heard:
+        for path, drawn in files:
+            pieces = varier.vary(heard.read, heard.frames, drawn, strength, label)
+            heard.write(path, pieces, makers.synthesiser())
+            of = f"of {song.name} at strength {strength:g}"
+            lines.append(f"{path}: {heard.seconds:.1f} s {of} by {name}, seed {drawn}")
+    return lines
+
+
+def _makers(out: Path) -> Makers:
+    if out.exists() and not out.is_dir():
+        raise UserError(f"{out} is a file: give the name of a folder for the results")
+    return Makers(load(MelConfig, "audio"), start_device(Runtime.read()))
+
+
+def _files(out: Path, seed: int, count: int, song: Path | None = None) -> list[tuple[Path, int]]:
+    """File and seed of each piece. Raises UserError if one of the files is the song."""
+    files = [(out / f"{number:03d}.wav", seed + number) for number in range(count)]
+    for path, _ in files:
+        if song is not None:
+            require_other(song, path)
+    return files
 
 
 def play(

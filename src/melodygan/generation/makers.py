@@ -5,7 +5,7 @@ in the package itself. What the loaded object can do shows in its methods; the p
 the whole contract. Log-mel is (frames, n_mels) in ln units, sounds are (samples,) in [-1, 1].
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,6 +21,7 @@ from melodygan.pipeline.guard import stage_table
 
 Float = NDArray[np.float32]
 T = TypeVar("T")
+Labelled = TypeVar("Labelled", "Sampler", "Player", "Varier")
 
 
 @runtime_checkable
@@ -39,8 +40,32 @@ class Sampler(Protocol):
 class Player(Sampler, Protocol):
     """A sampler whose music has no end."""
 
-    def play(self, seed: int, label: str | None = None) -> Iterator[Float]:
-        """Log-mel, a few frames (frames, n_mels) at a time, for ever and in bounded memory."""
+    def play(
+        self, seed: int, label: str | None = None, after: Float | None = None
+    ) -> Iterator[Float]:
+        """Log-mel, a few frames (frames, n_mels) at a time, for ever and in bounded memory.
+
+        after: log-mel of any length, whose end the music goes on from.
+        """
+
+
+@runtime_checkable
+class Varier(Protocol):
+    """Plays a given track otherwise. labels: those that it can be asked for."""
+
+    labels: Sequence[str]
+
+    def vary(
+        self,
+        read: Callable[[int, int], Float],
+        frames: int,
+        seed: int,
+        strength: float,
+        label: str | None = None,
+    ) -> Iterator[Float]:
+        """A track of `frames` frames, of which `read` gives any, piece after piece; strength from
+        0, the same, to 1, music of its own.
+        """
 
 
 @runtime_checkable
@@ -120,18 +145,16 @@ class Makers:
         name: None stands for the first that can do it, those that play without end before others.
         Raises UserError, with what there is, if there is none.
         """
-        able = [*self.able(Player).items(), *self.able(Sampler).items()]
-        for known, model in able:
-            if name in (None, known) and (label is None or label in model.labels):
-                return known, model
-        there = ", ".join(
-            f"{known} ({', '.join(model.labels) or 'no labels'})"
-            for known, model in dict(able).items()
-        )
-        wanted = f" of label {label}" if label else ""
-        raise UserError(
-            f"{name or 'no trained model'} cannot invent clips{wanted}: there are {there or 'none'}"
-        )
+        able = self.able(Player) | self.able(Sampler)
+        return _choose(able, name, label, "invent clips")
+
+    def player(self, name: str | None, label: str | None) -> tuple[str, Player]:
+        """The same of one that goes on from a song."""
+        return _choose(self.able(Player), name, label, "go on from a song")
+
+    def varier(self, name: str | None, label: str | None) -> tuple[str, Varier]:
+        """The same of one that plays a song otherwise."""
+        return _choose(self.able(Varier), name, label, "play a song otherwise")
 
     def converter(self, source: str | None, target: str) -> tuple[str, Converter, str]:
         """Name and model of the first that converts to `target`, and from which label.
@@ -152,6 +175,21 @@ class Makers:
             f"no trained model converts {wanted} (trained: {there}): set cyclegan.labels in "
             "params.yaml and run `dvc repro cyclegan`"
         )
+
+
+def _choose(
+    able: Mapping[str, Labelled], name: str | None, label: str | None, deed: str
+) -> tuple[str, Labelled]:
+    for known, model in able.items():
+        if name in (None, known) and (label is None or label in model.labels):
+            return known, model
+    there = ", ".join(
+        f"{known} ({', '.join(model.labels) or 'no labels'})" for known, model in able.items()
+    )
+    wanted = f" of label {label}" if label else ""
+    raise UserError(
+        f"{name or 'no trained model'} cannot {deed}{wanted}: there are {there or 'none'}"
+    )
 
 
 def load_maker(folder: Path, audio: MelConfig, device: torch.device) -> Any:

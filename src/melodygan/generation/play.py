@@ -1,5 +1,6 @@
 """Invented music of any length, made while it is listened to or written to a file."""
 
+import itertools
 import struct
 from collections.abc import Iterator
 from typing import BinaryIO
@@ -9,12 +10,15 @@ from numpy.typing import NDArray
 
 from melodygan.audio.pcm import to_int16
 from melodygan.generation.makers import Player, Sampler, Synthesiser
+from melodygan.generation.songs import Song
 from melodygan.pipeline.errors import UserError
 
 Float = NDArray[np.float32]
 
 PIECE = 64  # frames that are synthesised at once, so that the first are heard soon
 ENDLESS = 1 << 40  # frames
+MEMORY = 1024  # frames at the end of a song that a model may go on from
+LEAD = 64  # of them that the vocoder hears, and over which the song is crossfaded
 UNKNOWN = 0xFFFFFFFF  # length of a WAV file of which nobody knows the end
 
 
@@ -47,6 +51,35 @@ def invented(
         raise UserError("this model makes clips of one length: choose another --model to play")
     else:
         yield synthesiser.synthesise(model.sample(1, seed, label, frames)[0])
+
+
+def continued(
+    song: Song,
+    model: Player,
+    synthesiser: Synthesiser,
+    seed: int,
+    label: str | None,
+    samples: int,
+) -> Iterator[Float]:
+    """Sound (n,) of what models hear of a song, and `samples` more that go on from where it ends.
+
+    At the song's level; a faded end is left out. The last moments are crossfaded into their own
+    synthesis, with which the invented ones are of one piece.
+    """
+    hop, end = song.hearing.audio.hop_length, song.end()
+    heard = song.read(max(0, end - MEMORY), end)
+    lead = min(LEAD, end)
+    feed = Feed(itertools.chain([heard[-lead:]], model.play(seed, label, heard)))
+    frames = lead - (-samples // hop)
+    made = (piece / song.gain for piece in synthesiser.synthesise_pieces(feed.read, frames, PIECE))
+    yield from song.sound(0, (end - lead) * hop)
+    left = np.concatenate(list(song.sound((end - lead) * hop, end * hop)))
+    fade, at = np.linspace(1, 0, len(left), dtype=np.float32), 0
+    for piece in first_samples(made, len(left) + samples):
+        under = left[at : at + len(piece)]
+        piece[: len(under)] += fade[at : at + len(under)] * (under - piece[: len(under)])
+        at += len(piece)
+        yield piece
 
 
 def stream_wav(file: BinaryIO, pieces: Iterator[Float], sample_rate: int) -> int:

@@ -1,6 +1,7 @@
 """The trained prior as other stages use it: clips, and music without end."""
 
-from collections.abc import Iterator, Sequence
+import itertools
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Self
@@ -22,7 +23,8 @@ from melodygan.training.weights import load_model, restore, save_model
 Float = NDArray[np.float32]
 
 BATCH = 64  # clips that are made at once
-PIECE = 2  # columns that `play` gives at once
+PIECE = 2  # columns that are decoded at once
+LEAN = 12.0  # nats, see `Stream`, of a variation at strength one half: evenly between the ends
 
 
 class TrainedLatentPrior:
@@ -79,30 +81,74 @@ class TrainedLatentPrior:
             clips.append(self.vqvae.decode(codes)[:, margin * stride :][:, :frames])
         return np.concatenate(clips)
 
-    def play(self, seed: int, label: str | None = None) -> Iterator[Float]:
-        """Log-mel without end, (PIECE * stride, n_mels) at a time, in bounded memory."""
+    def play(
+        self, seed: int, label: str | None = None, after: Float | None = None
+    ) -> Iterator[Float]:
+        """Log-mel without end, (PIECE * stride, n_mels) at a time, in bounded memory.
+
+        after: log-mel (frames, n_mels) of any length, whose end the music goes on from.
+        """
+        stream, margin = self._stream(1, seed, label), self.vqvae.context
+        stride = self.vqvae.params.stride
+        columns = 0 if after is None else len(after) // stride
+        columns = min(columns, self.params.columns + margin)
+        heard: list[Tensor] = []
+        if after is not None and columns:
+            codes = self.vqvae.encode(after[None, len(after) - columns * stride :])
+            heard = [stream.column(given=column) for column in codes.unbind(-1)]
+        yield from self._spoken((stream.column() for _ in itertools.count()), heard[-margin:])
+
+    def vary(
+        self,
+        read: Callable[[int, int], Float],
+        frames: int,
+        seed: int,
+        strength: float,
+        label: str | None = None,
+    ) -> Iterator[Float]:
+        """A track of `frames` frames again, otherwise; the same length, in bounded memory.
+
+        read: `read(start, stop)` gives its log-mel (stop - start, n_mels). strength: from 0, what
+        the VQ-VAE leaves of it, to 1, music of its own. Between, each code is drawn from what the
+        prior expects after what it has written, times a preference for codes that sound like the
+        track's.
+        """
+        written = self.vqvae.encode_pieces(read, frames)
+        if strength > 0:
+            stream = self._stream(1, seed, label, LEAN * (1 - strength) / strength)
+            written = (stream.column(like=column) for column in written)
+        left = frames
+        for piece in self._spoken(written, []):
+            yield piece[:left]
+            left -= len(piece)
+
+    def _spoken(self, written: Iterator[Tensor], heard: list[Tensor]) -> Iterator[Float]:
+        """Log-mel of columns of codes (1, books, height), PIECE of them at a time, to the last.
+
+        heard: columns before the first. Each is decoded with those beside it.
+        """
         stride, margin = self.vqvae.params.stride, self.vqvae.context
-        stream = self._stream(1, seed, label)
-        codes: list[Tensor] = []
-        done = 0  # of the columns in `codes`; the others are to come, or the sound's context
+        codes, done = heard, len(heard)  # of the columns in `codes`
         while True:
-            codes += [stream.column() for _ in range(done + PIECE + margin - len(codes))]
+            codes = codes + list(itertools.islice(written, done + PIECE + margin - len(codes)))
+            if len(codes) == done:
+                return
             mel = self.vqvae.decode(torch.stack(codes, -1))[0]
             yield mel[done * stride : (done + PIECE) * stride]
-            done = min(done + PIECE, margin)
-            codes = codes[-(done + margin) :]
+            done = min(done + PIECE, len(codes))
+            codes, done = codes[max(done - margin, 0) :], min(done, margin)
 
     def decoded(self, log_mel: Float) -> Float:
         """What the VQ-VAE leaves of real clips (clips, frames, n_mels) of any length."""
         return np.stack([self.vqvae.rebuild(clip) for clip in log_mel])
 
-    def _stream(self, count: int, seed: int, label: str | None) -> Stream:
+    def _stream(self, count: int, seed: int, label: str | None, lean: float = 0.0) -> Stream:
         if label is not None and label not in self.labels:
             known = ", ".join(self.labels)
             raise UserError(f"latent_prior knows no label {label} (known: {known})")
         index = len(self.labels) if label is None else self.labels.index(label)
         labels = torch.full((count,), index, device=self.vqvae.device)
-        return Stream(self.network, self.params, labels, seed)
+        return Stream(self.network, self.params, labels, seed, lean)
 
 
 def grid_of(vqvae: TrainedVQVAE) -> Grid:

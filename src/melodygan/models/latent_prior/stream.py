@@ -14,10 +14,17 @@ class Stream:
     labels: (pieces,) indices. Each position sees as many before it as a training window has, so
     memory and time per column do not grow. With guidance other than 1 every piece is also
     continued without a label, and the logits are carried on from that one's (Ho and Salimans 2022).
+    lean: how many nats a code costs that is as far from the one in `like` as two codes are on
+    average; see `column`.
     """
 
     def __init__(
-        self, network: GridTransformer, params: LatentPriorParams, labels: Tensor, seed: int
+        self,
+        network: GridTransformer,
+        params: LatentPriorParams,
+        labels: Tensor,
+        seed: int,
+        lean: float = 0.0,
     ) -> None:
         self.network, self.params = network, params
         self.pieces, self.guided = len(labels), params.guidance != 1.0
@@ -31,18 +38,26 @@ class Stream:
         self.recent = torch.zeros(shape, device=labels.device)
         self.position = 0
         self.random = torch.Generator().manual_seed(seed)
+        self.lean = lean
 
     @torch.no_grad()
-    def column(self, given: Tensor | None = None) -> Tensor:
-        """The next column of codes, (pieces, books, height); `given` is taken as it."""
+    def column(self, given: Tensor | None = None, like: Tensor | None = None) -> Tensor:
+        """The next column of codes, (pieces, books, height).
+
+        given: taken as it is. like: codes are drawn, and those that sound like it are preferred.
+        """
         rows = [
-            self._position(row, None if given is None else given[:, :, row])
+            self._position(
+                row,
+                None if given is None else given[:, :, row],
+                None if like is None else like[:, :, row],
+            )
             for row in range(self.network.height)
         ]
         self.recent = functional.pad(self.recent[:, 1:], (0, 0, 0, 0, 0, 1))
         return torch.stack(rows, 2)
 
-    def _position(self, row: int, given: Tensor | None) -> Tensor:
+    def _position(self, row: int, given: Tensor | None, like: Tensor | None) -> Tensor:
         network, rows = self.network, 2 * ABOVE + 1
         near = torch.cat(
             [
@@ -54,17 +69,33 @@ class Stream:
         near = near.repeat(2, 1, 1) if self.guided else near
         index = torch.tensor([self.position], device=near.device)
         hidden = network.trunk(near, index, self.labels, self.caches)[:, 0]
-        chosen = [self._draw(network.logits(hidden, 0)) if given is None else given[:, 0]]
-        total = vector = network.codes[0][chosen[0]]
-        for book, later in enumerate(network.later, 1):
-            hidden = later(hidden, vector.repeat(2, 1) if self.guided else vector)
-            drawn = self._draw(network.logits(hidden, book)) if given is None else given[:, book]
-            chosen.append(drawn)
-            vector = network.codes[book][drawn]
-            total = total + vector
+        chosen: list[Tensor] = []
+        total = torch.zeros_like(network.codes[0][:1]).repeat(self.pieces, 1)
+        for book in range(len(network.codes)):
+            if book:
+                before = network.codes[book - 1][chosen[-1]]
+                hidden = network.later[book - 1](
+                    hidden, before.repeat(2, 1) if self.guided else before
+                )
+            if given is None:
+                logits = network.logits(hidden, book)
+                if like is not None:
+                    logits = logits - self._farness(like[:, book], book)
+                chosen.append(self._draw(logits))
+            else:
+                chosen.append(given[:, book])
+            total = total + network.codes[book][chosen[-1]]
         self.recent[:, ABOVE, row + ABOVE] = functional.pad(total, (0, 1), value=1.0)
         self.position += 1
         return torch.stack(chosen, 1)
+
+    def _farness(self, wanted: Tensor, book: int) -> Tensor:
+        """What each code of a book costs, (rows of logits, size), where `wanted` would be right."""
+        codes = self.network.codes[book]
+        square = torch.cdist(codes[wanted], codes).square()
+        usual = 2 * codes.var(0, correction=0).sum()  # squared distance of two codes, on average
+        cost = self.lean * square / usual
+        return cost.repeat(2, 1) if self.guided else cost
 
     def _draw(self, logits: Tensor) -> Tensor:
         """One code for each piece, from the likeliest that hold `top_p` of the probability."""

@@ -1,8 +1,9 @@
 """The trained VQ-VAE as other stages use it: log-mel in, codes out, and back."""
 
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -81,6 +82,28 @@ class TrainedVQVAE:
     def encode(self, clips: Float) -> Tensor:
         """Code indices (clips, codebooks, height, width)."""
         return self.quantise(self.latents(clips))
+
+    def encode_pieces(self, read: Callable[[int, int], Float], frames: int) -> Iterator[Tensor]:
+        """Codes of a track of any length, column after column, (1, codebooks, height) each.
+
+        read: `read(start, stop)` gives its log-mel (stop - start, n_mels). In pieces with what
+        lies beside them, in bounded memory; the last frame goes on to the end of the last column.
+        """
+        stride, columns = self.params.stride, -(-frames // self.params.stride)
+
+        def column_rows(start: int, stop: int) -> Float:
+            mel = read(start * stride, min(stop * stride, frames))
+            whole = np.pad(mel, ((0, (stop - start) * stride - len(mel)), (0, 0)), "edge")
+            return whole.reshape(stop - start, -1)
+
+        def work(rows: Float) -> NDArray[Any]:
+            codes = self.encode(rows.reshape(1, -1, self.audio.n_mels))[0]
+            return codes.flatten(0, 1).T.cpu().numpy()
+
+        margins = (self.context, self.context)
+        for piece in in_pieces(column_rows, columns, work, PIECE // stride, margins, 0):
+            codes = torch.from_numpy(piece).to(self.device)
+            yield from codes.unflatten(1, (self.params.codebooks, -1))[:, None].unbind(0)
 
     @torch.no_grad()
     def decode(self, indices: Tensor) -> Float:

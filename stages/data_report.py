@@ -17,6 +17,7 @@ def main(stage: Stage) -> None:
     from melodygan.dataset.preprocess import PreprocessParams
     from melodygan.pipeline.params import load
 
+    stage.inputs()  # none came damaged out of the cache
     features = FeatureSet(Path("data/features"), load(MelConfig, "audio"))
     params = load(PreprocessParams, "preprocess")
     write_page(Path("metrics/data.html"), Path("data/clean"), features, params)

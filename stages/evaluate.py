@@ -25,6 +25,7 @@ def main(stage: Stage) -> None:
     from melodygan.scores.jury.jury import MISSING, Jury
     from melodygan.training.device import start_device
 
+    stage.inputs()  # none came damaged out of the cache
     features = FeatureSet(Path("data/features"), load(MelConfig, "audio"))
     clean = CleanAudio(Path("data/clean"), "test", features.stem)
     jury = Jury.find()

@@ -20,6 +20,7 @@ def main(stage: Stage) -> None:
     from melodygan.pipeline.runtime import Runtime
     from melodygan.training.device import start_device
 
+    stage.inputs()  # none came damaged out of the cache
     params, audio = load(GenerateParams, "generate"), load(MelConfig, "audio")
     makers = Makers(audio, start_device(Runtime.read()), stage.name)
     features = FeatureSet(Path("data/features"), audio)

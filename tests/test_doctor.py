@@ -1,6 +1,7 @@
 """`melodygan doctor` on this machine, with the repository's own settings and with broken ones."""
 
 import json
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -39,6 +40,7 @@ REPORT = {
 def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with this repository's params.yaml and a locked demo."""
     monkeypatch.chdir(tmp_path)
+    subprocess.run(["git", "init", "--quiet"], check=True)
     shutil.copy(ROOT / "params.yaml", tmp_path)
     Path("data").mkdir()
     Path("data/sources.yaml").write_text("sources:\n  - demo: {tracks: 4, seconds: 2}\n")
@@ -196,12 +198,38 @@ def test_a_missing_git_identity_is_told_with_the_remedy(
     monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
     monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
     _, lines = report(capsys)
-    assert "git init" in next(line[2] for line in lines if line[1] == "git")
-    subprocess.run(["git", "init", "--quiet"], check=True)
-    _, lines = report(capsys)
     (text,) = [line[2] for line in lines if line[:2] == ["WARN", "git"]]
     assert "user.name" in text and "user.email" in text and "git config" in text
     for key, value in (("user.name", "A"), ("user.email", "a@b.c")):
         subprocess.run(["git", "config", key, value], check=True)
     _, lines = report(capsys)
     assert ["OK", "git", "A <a@b.c>"] in lines
+
+
+def test_a_checkout_without_git_is_told_what_dvc_needs(
+    repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.rmtree(".git")
+    status, lines = report(capsys)
+    (text,) = [line[2] for line in lines if line[:2] == ["FAIL", "git"]]
+    assert status == 1 and "`git init`" in text
+    remedy = "dvc config --local core.no_scm true"
+    assert f"`{remedy}`" in text
+    Path(".dvc").mkdir()
+    subprocess.run(remedy.split(), check=True)
+    status, lines = report(capsys)
+    assert status == 0 and ["WARN", "git"] in [line[:2] for line in lines]
+    Path(".git").mkdir()  # something that git does not take for a repository
+    _, lines = report(capsys)
+    assert "`git status`" in next(line[2] for line in lines if line[1] == "git")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_checkout_that_is_somebody_elses_is_told(
+    repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("data").chmod(0o555)
+    status, lines = report(capsys)
+    Path("data").chmod(0o755)
+    (text,) = [line[2] for line in lines if line[:2] == ["FAIL", "disk"]]
+    assert status == 1 and text.startswith(str(repository / "data"))

@@ -18,7 +18,7 @@ from melodygan.evaluation.players import mp3
 
 ROOT = Path(__file__).resolve().parents[2]
 STAGES: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text("utf-8"))["stages"]
-VERDICT = "gan: time_distance 0.3 (columns 0.9, ideal 0): works, 60% of the way; next: more data"
+VERDICT = "gan: time_distance 0.3 (baseline 0.9, ideal 0): works, 60% of the way; next: more data"
 HOSTILE = [
     "<script>alert(1)</script>",
     "\"><img src=x onerror='alert(1)'>",
@@ -73,7 +73,7 @@ def test_every_model_has_its_verdict_scores_and_settings_also_one_that_nobody_fo
 ) -> None:
     fill(world)
     text = words(page(world))
-    assert "gan time_distance 0.3 (columns 0.9, ideal 0): works, 60% of the way" in text
+    assert "gan time_distance 0.3 (baseline 0.9, ideal 0): works, 60% of the way" in text
     for model in ("coder", "gan", "strange"):
         assert f"The {model}." in text
     assert "sharpness 2.5." in text and "zebra 7" in text

@@ -1,8 +1,10 @@
-"""A thousand mutations of our own files: each is healed, or refused in one line."""
+"""More than a thousand mutations of our own files: each is healed, or refused in one line."""
 
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +13,19 @@ import pytest
 import torch
 
 from melodygan.audio.mel import MelConfig
+from melodygan.dataset.feature_set import FeatureSet
 from melodygan.dvc_state import mend
+from melodygan.evaluation.index import read_index
+from melodygan.evaluation.page import read_run
+from melodygan.evaluation.sections import show_settings
 from melodygan.models.vqvae.config import VQVAEParams
 from melodygan.models.vqvae.model import TrainedVQVAE
 from melodygan.models.vqvae.network import VQVAE
 from melodygan.pipeline.entries import drop, publish, sound
 from melodygan.pipeline.errors import UserError
 from melodygan.pipeline.files import read_json, read_rows, write_json, write_rows
+from melodygan.pipeline.hydrate import read_keys
+from melodygan.sources.lockfile import Lock, LockedTrack, read_lock, write_lock
 from melodygan.training.checkpoint import Checkpoints
 
 ODD = (None, True, -1, 0, 1e308, 10**30, 10**9, "", "\x00", "../../x", [], {}, [[]], {"a": {}})
@@ -42,9 +50,7 @@ def mutate(content: bytes, rng: np.random.Generator) -> bytes:
     if kind == 3:  # something in between
         return content[:at] + rng.bytes(int(rng.integers(1, 100))) + content[at:]
     if kind == 4:  # of another program
-        return [b"", b"PK\x03\x04", b"[" * 100_000, b'{"a": NaN}', b"\x80\x04\x95", b"\xff\xfe"][
-            at % 6
-        ]
+        return FOREIGN[at % len(FOREIGN)]
     if kind == 5:  # a part that is missing
         return content[:at] + content[at + int(rng.integers(1, 200)) :]
     return altered(content, rng)
@@ -183,11 +189,80 @@ def test_a_damaged_index_is_refused_or_a_table(tmp_path: Path) -> None:
     rows = [{"track": f"t-{n}", "label": "x", "start": n, "audio": {"fmin": 0.0}} for n in range(5)]
     write_rows(tmp_path / "good/index.jsonl", rows)
     write_json(tmp_path / "good/meta.json", rows[0])
-    for rng in mutations(100, tmp_path / "good", tmp_path / "data"):
+    write_rows(tmp_path / "good/keys.jsonl", [{"track": f"t-{n}", "key": "0"} for n in range(5)])
+    for rng in mutations(150, tmp_path / "good", tmp_path / "data"):
         damage(tmp_path / "data", rng)
         table = one_line(lambda: read_rows(tmp_path / "data/index.jsonl"))
         assert table is None or all(isinstance(row, dict) for row in table)
         one_line(lambda: read_json(tmp_path / "data/meta.json"))
+        keys = one_line(lambda: read_keys(tmp_path / "data/keys.jsonl"))
+        assert keys is None or all(isinstance(word, str) for pair in keys.items() for word in pair)
+
+
+def test_damaged_features_are_refused_or_tracks_of_the_right_shape(tmp_path: Path) -> None:
+    audio, good = MelConfig(**AUDIO), tmp_path / "good"
+    good.mkdir()
+    np.save(good / "mel-00.npy", np.ones((200, 32), np.float32))
+    rows = [
+        {"track": f"t-{n}", "stem": "mix", "label": "x", "split": "train", "shard": 0,
+         "start": 50 * n, "frames": 50}
+        for n in range(4)
+    ]  # fmt: skip
+    write_rows(good / "index.jsonl", rows)
+    statistics = {"mix": {"mean": 0.0, "std": 1.0}}
+    meta = {"audio": AUDIO, "labels": ["x"], "stems": ["mix"], "statistics": statistics}
+    write_json(good / "meta.json", meta)
+    refused = 0
+    for rng in mutations(200, good, tmp_path / "features"):
+        damage(tmp_path / "features", rng)
+        features = one_line(lambda: FeatureSet(tmp_path / "features", audio))
+        tracks = features and one_line(partial(features.tracks, "train"))
+        refused += not tracks
+        for track in tracks or ():
+            assert track.mel.ndim == 2 and track.mel.shape[1] == 32 and len(track.mel) > 0
+            assert track.mel.dtype == np.float32 and isinstance(track.label, str)
+            assert np.isfinite(features.statistics()).all()
+    assert refused > 60
+
+
+def test_a_damaged_record_of_a_run_or_of_generated_clips_is_refused_or_shown(
+    tmp_path: Path,
+) -> None:
+    good, audio = tmp_path / "good", MelConfig(**AUDIO)
+    good.mkdir()
+    run = {"verdict": "toy: works", "settings": {"lr": 0.1, "a": {"b": 1}}, "outcome": {"steps": 9}}
+    write_json(good / "run.json", run)
+    row = {"name": "toy/samples/x", "model": "toy", "kind": "sample", "peak": 0.5, "track": None}
+    write_rows(good / "index.jsonl", [row | {"source": None, "label": "x"}] * 3)
+    refused = 0
+    for rng in mutations(150, good, tmp_path / "made"):
+        damage(tmp_path / "made", rng)
+        told = one_line(lambda: read_run(tmp_path / "made/run.json"))
+        if told is not None:
+            assert "".join(show_settings(told))
+        clips = one_line(lambda: read_index(tmp_path / "made", audio))
+        refused += told is None or clips is None
+        for made in (clips or {}).values():
+            places = [clip.path for clip in made]
+            assert all(place.is_relative_to(tmp_path / "made") for place in places)
+            assert not any(".." in place.parts for place in places)
+    assert refused > 50
+
+
+def test_a_damaged_lock_file_is_refused_or_says_what_it_said(tmp_path: Path) -> None:
+    (tmp_path / "good").mkdir()
+    facts = {"sha256": "0" * 64, "bytes": 9, "duration": 1.5, "suffix": ".wav", "path": "music/a"}
+    tracks = [LockedTrack(f"t{n}", "folder", "x", n, "a", **facts) for n in range(3)]
+    tracks = [replace(track, path=f"music/{track.track}.wav") for track in tracks]
+    made = Lock("1" * 64, {"x": 3}, tracks)
+    write_lock(tmp_path / "good/sources.lock.yaml", made)
+    refused = 0
+    for rng in mutations(200, tmp_path / "good", tmp_path / "data"):
+        damage(tmp_path / "data", rng)
+        lock = one_line(lambda: read_lock(tmp_path / "data/sources.lock.yaml"))
+        assert lock is None or not lock.whole or lock == made
+        refused += lock is None
+    assert refused > 50
 
 
 def test_what_dvc_would_refuse_is_set_aside_and_a_sound_file_is_not(

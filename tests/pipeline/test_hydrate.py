@@ -105,6 +105,18 @@ def test_without_the_outputs_all_is_done_again(committed: Project) -> None:
     assert made == {"a": "111", "b": "222", "c": "333", "d": "444"}
 
 
+def test_what_the_cache_has_damaged_is_not_restored(committed: Project) -> None:
+    copy = clone(committed, pull=True)
+    objects = [path for path in (copy.root / ".dvc/cache/files").rglob("*") if path.is_file()]
+    (damaged,) = [path for path in objects if path.read_bytes() == b"222"]
+    damaged.chmod(0o644)
+    damaged.write_bytes(b"223")
+    damaged.chmod(0o444)
+    calls, made = add_and_run(copy, d="4")
+    assert calls == "abcd"
+    assert made == {"a": "111", "b": "222", "c": "333", "d": "444"}
+
+
 def test_what_was_made_by_other_code_is_not_restored(committed: Project) -> None:
     copy = clone(committed, pull=True)
     copy.write("src/band/work.py", WORK.replace("* 3", "* 2"))
@@ -113,9 +125,10 @@ def test_what_was_made_by_other_code_is_not_restored(committed: Project) -> None
     assert made == {"a": "11", "b": "22", "c": "33"}
 
 
-def test_in_a_folder_of_a_larger_repository_it_is_the_same(committed: Project) -> None:
+@pytest.mark.parametrize("name", ["deep/project", "my music /ends in a space "])
+def test_in_a_folder_of_a_larger_repository_it_is_the_same(committed: Project, name: str) -> None:
     top = committed.root.with_name("top")
-    inner = replace(committed, root=top / "deep" / "project")
+    inner = replace(committed, root=top / name)
     top.mkdir()
     shutil.copytree(committed.root, inner.root, ignore=shutil.ignore_patterns(".git", ".cache"))
     outer = replace(committed, root=top)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from melodygan.scores.claims import set_claim
+from melodygan.scores.claims import set_claim, timbre_claim
 from melodygan.training.verdict import Outcome, verdict
 
 ANCHORS = {"floor": 0.1, "shuffled": 0.8, "noise": 0.9}
@@ -30,3 +30,19 @@ def test_an_anchor_no_worse_than_real_music_is_too_little_data_to_judge(
     for value in (-0.5, 0.1, 0.4, 2.0):
         line = said(value, **{anchor: level})
         assert "too little data to judge; next: more test tracks" in line and "works" not in line
+
+
+@pytest.mark.parametrize(
+    ("value", "noise", "words"),
+    [
+        (0.2, 2.0, "works, 95% of the way from noise with the spectrum of music"),
+        (2.5, 2.0, "no better than noise with the spectrum of music, 0% of the way"),
+        (2.5, 0.05, "too little data to judge"),
+    ],
+)
+def test_timbre_is_judged_between_noise_and_real_music(
+    value: float, noise: float, words: str
+) -> None:
+    of = {"value": value, "interval": None} | ANCHORS | {"noise": noise}
+    claim = timbre_claim({"kernel_distance": of})
+    assert claim.words() == f"kernel_distance {value} (baseline {noise:g}, ideal 0.1): {words}"

@@ -474,12 +474,62 @@ def test_a_damaged_lock_file_is_one_line(
     assert "\n" not in str(caught.value) and str(caught.value).startswith(str(LOCK))
 
 
-def test_a_lock_file_with_conflict_marks_is_one_line() -> None:
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("a: 1\n<<<<<<< HEAD\ntracks: []\n=======\n>>>>>>> x\n", "marks.*git checkout --ours"),
+        ("<<<", "its keys must be"),
+        ("", "its keys must be"),
+        ("\0" * 100, "not valid YAML"),
+        (None, "is a folder"),
+    ],
+)
+def test_a_lock_file_that_is_none_is_one_line(content: str | None, words: str) -> None:
     LOCK.parent.mkdir()
-    LOCK.write_text("<<<<<<< HEAD\ntracks: []\n=======\n")
-    with pytest.raises(UserError, match="not valid YAML") as caught:
+    if content is None:
+        LOCK.mkdir()
+    else:
+        LOCK.write_text(content)
+    with pytest.raises(UserError, match=words) as caught:
         read_lock(LOCK)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda text: text[: text.rindex("- track")],  # cut short, at the end of a row
+        lambda text: text.replace("ordinal: 2", "ordinal: 3").replace("music: 3", "music: 7"),
+        lambda text: text.replace("title: b", "title: f"),  # one bit
+    ],
+)
+def test_nothing_is_made_from_a_lock_file_that_is_not_as_it_was_written(
+    tone: Tone, damage: Callable[[str], str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number, name in enumerate("abc"):
+        add(f"{name}.wav", tone(100 + number))
+    relock(FOLDER | {"label": "music"})
+    text = LOCK.read_text()
+    assert damage(text) != text
+    LOCK.write_text(damage(text))
+    with pytest.raises(UserError, match=r"not as `melodygan lock` wrote it.*restore it from git"):
+        download()
+    assert not RAW.exists()
+    relock(FOLDER | {"label": "music"})
+    assert "a track that it lacks counts as new" in capsys.readouterr().out
+    assert read_lock(LOCK).whole
+    LOCK.write_bytes(text.replace("\n", "\r\n").encode())  # as git leaves it on Windows
+    download()
+    assert len(list(RAW.glob("*.wav"))) == 3
+
+
+def test_a_lock_file_of_the_first_versions_is_as_good(tone: Tone) -> None:
+    add("a.wav", tone(100))
+    relock(FOLDER)
+    LOCK.write_text("".join(LOCK.read_text().splitlines(keepends=True)[2:]))
+    assert LOCK.read_text().startswith("sources_sha256")
+    download()
+    assert len(list(RAW.glob("*.wav"))) == 1
 
 
 def test_the_committed_lock_file_is_that_of_the_committed_sources(tmp_path: Path) -> None:

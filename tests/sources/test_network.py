@@ -103,6 +103,28 @@ def test_a_redirect_into_a_private_network_is_refused(server: Any, tone: Tone) -
     assert fetch(good, None, Access(), QUICK).size  # the test's idea of "public" holds
 
 
+def test_a_name_that_leads_inside_when_it_is_looked_up_again_is_refused(
+    server: Any, tone: Tone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DNS rebinding: whoever checks a name before the connection hears a public address."""
+    port = int(server.address.rpartition(":")[2])
+    server.add("/song.wav", tone(440))
+    answers: list[str] = []
+    real = socket.getaddrinfo
+
+    def look_up(host: Any, *arguments: Any, **named: Any) -> Any:
+        if host != "music.example":
+            return real(host, *arguments, **named)
+        answers.append("127.0.0.1" if answers else "93.184.216.34")
+        return real(answers[-1], *arguments, **named)
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    assert look_up("music.example", port)[0][4][0] == "93.184.216.34"
+    with pytest.raises(FetchError, match=r"private address 127\.0\.0\.1"):
+        fetch(f"http://music.example:{port}/song.wav", None, Access(), QUICK)
+    assert "127.0.0.1" in answers and server.requests["/song.wav"] == 0
+
+
 @pytest.mark.parametrize("target", ["file:///etc/passwd", "ftp://127.0.0.1:{port}/s.wav"])
 @pytest.mark.parametrize("library", ["requests", "urllib"])
 def test_redirects_to_other_schemes_are_refused(

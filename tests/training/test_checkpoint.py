@@ -170,3 +170,13 @@ def test_of_a_stages_finished_runs_the_newest_two_stay_and_of_unfinished_ones_al
         finished("d")
         finished("e")
         assert runs[1].folder.exists(), "one that a process works in stays"
+
+
+def test_a_clock_that_is_set_back_takes_no_finished_run_away(checkpoints: Checkpoints) -> None:
+    """What has just succeeded may still have to be recorded by DVC."""
+    for name in ("a", "b"):
+        mark = finished(name).folder / "finished"
+        os.utime(mark, (4e9, 4e9))  # of the year 2096
+    assert finished("c").folder.exists()
+    runs = list(checkpoints.folder.parent.glob("*/finished"))
+    assert len(runs) == 2

@@ -41,8 +41,9 @@ def test_the_word_says_how_much_of_the_way_is_done_whichever_way_is_better(
     value: float, word: str, share: str, sign: int
 ) -> None:
     said = line(sign * value + 0.0, sign * 2.0, higher=sign < 0)  # + 0.0: no minus zero
-    start = f"toy: error {sign * value + 0.0:.4g} (guessing {sign * 2}, ideal 0): "
-    assert said.startswith(f"{start}{word}, {share} of the way; next: ")
+    start = f"toy: error {sign * value + 0.0:.4g} (baseline {sign * 2}, ideal 0): "
+    way = f"{share} of the way" + " from guessing" * (word in ("works", "weak"))
+    assert said.startswith(f"{start}{word}, {way}; next: ")
 
 
 @pytest.mark.parametrize(
@@ -121,3 +122,22 @@ def test_the_advice_fits_how_the_run_ended(
     value: float, changes: dict[str, object], advice: str
 ) -> None:
     assert line(value, **changes).endswith(f"; next: {advice}")
+
+
+@pytest.mark.parametrize(
+    ("other", "refuted"),
+    [
+        (Claim("timbre", 3.0, 2.0, "noise"), True),
+        (Claim("timbre", 1.0, 2.0, "noise", interval=(0.5, 2.1)), True),
+        (Claim("timbre", 1.0, 2.0, "noise", interval=(0.5, 1.9)), False),
+        (Claim("timbre", 3.0, 2.0, "noise", judgeable=False), False),
+    ],
+)
+def test_what_does_worse_than_noise_in_another_score_is_not_said_to_work(
+    other: Claim, refuted: bool
+) -> None:
+    said = verdict("toy", Outcome(**ENDED), Claim("error", 0.1, 2.0, "guessing"), (other,))
+    assert ("works" in said) != refuted
+    start = "toy: error 0.1 (baseline 2, ideal 0): no better than noise by timbre; next: change "
+    assert said.startswith(start) == refuted
+    assert "works" not in other.words() or not refuted

@@ -144,6 +144,10 @@ def check_disk() -> Iterator[Finding]:
     """Room for the pipeline's outputs, of which DVC's cache keeps a copy, in this repository."""
     if Path("dvc.yaml").exists():
         require_inside()
+    places = map(Path, (".", ".cache", ".dvc", "data", "metrics", "models"))
+    for place in [p for p in places if p.is_dir() and not os.access(p, os.W_OK | os.X_OK)]:
+        text = f"{place.resolve()} is not yours to write to: give your user the right to"
+        yield Finding("FAIL", "disk", text)
     free = shutil.disk_usage(".").free / 1e9
     text = f"{free:.1f} GB free"
     if free < 1:
@@ -159,6 +163,10 @@ def check_disk() -> Iterator[Finding]:
 
 def check_git() -> Iterator[Finding]:
     """The repository, and the name under which `dvc exp` commits what it made."""
+    here = Path.cwd()
+    if not any((folder / ".git").exists() for folder in (here, *here.parents)):
+        yield _without_git()
+        return
     try:
         inside = _git("rev-parse", "--git-dir")
     except FileNotFoundError:
@@ -167,16 +175,26 @@ def check_git() -> Iterator[Finding]:
     names = {f"user.{key}": _git("config", f"user.{key}") for key in ("name", "email")}
     missing = [key for key, value in names.items() if not value]
     if not inside:
-        text = (
-            "no repository here: `git init`, or `dvc config core.no_scm true` to do without "
-            "experiments and `metrics diff`"
-        )
-        yield Finding("WARN", "git", text)
+        yield Finding("WARN", "git", "does not read this repository: `git status` says why")
     elif missing:
         settings = " and ".join(f"`git config --global {key} ...`" for key in missing)
         yield Finding("WARN", "git", f"no {' and '.join(missing)}: `dvc exp run` fails: {settings}")
     else:
         yield Finding("OK", "git", f"{names['user.name']} <{names['user.email']}>")
+
+
+def _without_git() -> Finding:
+    """Of a checkout that came as an archive: DVC does nothing until it is told."""
+    from melodygan.pipeline.recorded import dvc_setting
+
+    if dvc_setting("core", "no_scm", "false").lower() == "true":
+        text = "none here, as core.no_scm says: no experiments, no `metrics diff`"
+        return Finding("WARN", "git", text)
+    text = (
+        "no repository here, and so DVC does nothing: `git init`, or `dvc config --local "
+        "core.no_scm true` to do without experiments and `metrics diff`"
+    )
+    return Finding("FAIL", "git", text)
 
 
 def _git(*arguments: str) -> str:
@@ -202,6 +220,9 @@ def check_sources() -> Iterator[Finding]:
     entries, lock = read_sources(sources), read_lock(lock_file)
     if lock.sources_sha256 != sources_digest(entries):
         text = f"{lock_file} was made from another {sources}: `melodygan lock`"
+        yield Finding("FAIL", "sources", text)
+    elif not lock.whole:
+        text = f"{lock_file} is not as it was written: restore it, or `melodygan lock`"
         yield Finding("FAIL", "sources", text)
     else:
         yield Finding("OK", "sources", f"{len(lock.tracks)} tracks locked")

@@ -1,14 +1,16 @@
 """Reading data/clean: memory-mapped sound of whole tracks, and crops cut from it."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from melodygan.audio.pcm import from_int16
+from melodygan.dataset.npy import map_rows
 from melodygan.dataset.shards import shard_path
 from melodygan.pipeline.errors import UserError
-from melodygan.pipeline.files import read_rows
+from melodygan.pipeline.files import as_written, read_rows, text, whole
 
 Float = NDArray[np.float32]
 TRACKS = 64  # of a split are scored at most, spread evenly
@@ -20,16 +22,24 @@ class CleanAudio:
     def __init__(self, folder: Path, split: str, stem: str) -> None:
         self.names: list[str] = []
         self.tracks: list[NDArray[np.int16]] = []
-        for row in read_rows(folder / "index.jsonl"):
-            if row.get("split") == split and row["stem"] == stem:
-                shard = np.load(shard_path(folder, "audio", row["shard"]), mmap_mode="r")
-                self.names.append(row["track"])
-                self.tracks.append(shard[row["start"] : row["start"] + row["samples"]])
+        rows = read_rows(folder / "index.jsonl")
+        with as_written(folder / "index.jsonl"):
+            for row in rows:
+                if row.get("split") == split and row["stem"] == stem:
+                    self._add(folder, row)
         if not self.tracks:
             raise UserError(
                 f"{folder}: no {split} track of stem {stem}: add tracks to data/sources.yaml, or "
                 "see the rejects in metrics/preprocess.json"
             )
+
+    def _add(self, folder: Path, row: dict[str, Any]) -> None:
+        shard, start, samples = (whole(row[key]) for key in ("shard", "start", "samples"))
+        track = map_rows(shard_path(folder, "audio", shard), np.int16)[start : start + samples]
+        if not 0 < len(track) == samples:
+            raise ValueError(f"samples {start} to {start + samples} of shard {shard}")
+        self.names.append(text(row["track"]))
+        self.tracks.append(track)
 
     def random(self, count: int, samples: int, rng: np.random.Generator) -> Float:
         """`count` crops, every position of every track equally likely; (count, samples).

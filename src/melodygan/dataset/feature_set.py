@@ -1,15 +1,19 @@
 """Reading data/features: memory-mapped log-mel of whole tracks, and patches cut from them."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from melodygan.audio.mel import MelConfig
+from melodygan.dataset.npy import map_rows
+from melodygan.dataset.shards import shard_path
 from melodygan.pipeline.errors import UserError
-from melodygan.pipeline.files import read_json, read_rows
+from melodygan.pipeline.files import as_written, read_json, read_rows, text, whole
 
 Float = NDArray[np.float32]
 
@@ -34,18 +38,28 @@ class FeatureSet:
     def __init__(self, folder: Path, audio: MelConfig) -> None:
         self.folder, self.audio = folder, audio
         meta = read_json(folder / "meta.json")
-        audio.require(meta["audio"], str(folder))
-        self.labels: list[str] = meta["labels"]
-        self.stem: str = meta["stems"][0]
-        self._statistics = meta["statistics"]
+        with as_written(folder / "meta.json"):
+            audio.require(meta["audio"], str(folder))
+            self.labels = [text(label) for label in meta["labels"]]
+            stems = [text(stem) for stem in meta["stems"]]
+            self.stem = stems[0]
+            self._statistics = {stem: _mean_and_std(meta["statistics"][stem]) for stem in stems}
+        rows = read_rows(folder / "index.jsonl")
         shards: dict[int, Float] = {}
-        self._tracks = []
-        for row in read_rows(folder / "index.jsonl"):
-            shard = row["shard"]
-            if shard not in shards:
-                shards[shard] = np.load(folder / f"mel-{shard:02d}.npy", mmap_mode="r")
-            mel = shards[shard][row["start"] : row["start"] + row["frames"]]
-            self._tracks.append(Track(row["track"], row["stem"], row["label"], row["split"], mel))
+        with as_written(folder / "index.jsonl"):
+            self._tracks = [self._track(row, shards) for row in rows]
+
+    def _track(self, row: dict[str, Any], shards: dict[int, Float]) -> Track:
+        """The track of a row of the index. shards: those that are mapped already."""
+        shard, start, frames = (whole(row[key]) for key in ("shard", "start", "frames"))
+        if shard not in shards:
+            path = shard_path(self.folder, "mel", shard)
+            shards[shard] = map_rows(path, np.float32, self.audio.n_mels)
+        mel = shards[shard][start : start + frames]
+        if not 0 < len(mel) == frames:
+            raise ValueError(f"frames {start} to {start + frames} of shard {shard}")
+        track, stem, label, split = (text(row[key]) for key in ("track", "stem", "label", "split"))
+        return Track(track, stem, label, split, mel)
 
     def has(self, split: str, label: str) -> bool:
         """Whether a label has any track in a split."""
@@ -78,8 +92,14 @@ class FeatureSet:
 
     def statistics(self, stem: str | None = None) -> tuple[float, float]:
         """Mean and standard deviation of the log-mel over the train split (ln units)."""
-        values = self._statistics[stem or self.stem]
-        return values["mean"], values["std"]
+        return self._statistics[stem or self.stem]
+
+
+def _mean_and_std(values: dict[str, Any]) -> tuple[float, float]:
+    mean, std = float(values["mean"]), float(values["std"])
+    if not (math.isfinite(mean) and math.isfinite(std) and std >= 0):
+        raise ValueError(f"mean {mean}, std {std}")
+    return mean, std
 
 
 class Patches:

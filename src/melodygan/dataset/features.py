@@ -199,6 +199,7 @@ def _run(
                 config,
                 params,
             ),
+            reads=(shard_path(source, "audio", row["shard"]),),
         )
         for row in rows
     ]

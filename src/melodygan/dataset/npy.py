@@ -7,6 +7,9 @@ from typing import Any, BinaryIO, Self
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from melodygan.pipeline.errors import UserError, mendable
+from melodygan.pipeline.files import as_written
+
 
 class NpyWriter:
     """A .npy file of known `shape`, written along the first axis; the bytes are np.save's.
@@ -46,6 +49,24 @@ class NpyWriter:
             self.close()
         else:
             self._file.close()  # the exception says more than the missing rows
+
+
+def map_rows(path: Path, dtype: DTypeLike, columns: int | None = None) -> NDArray[Any]:
+    """The memory-mapped rows of a file that NpyWriter wrote: (rows,), or (rows, columns).
+
+    Raises UserError for any other file: no object in it is unpickled, and no more memory asked for
+    than the file has bytes.
+    """
+    try:
+        with as_written(path):
+            rows = np.lib.format.open_memmap(path, mode="r")
+            wanted = () if columns is None else (columns,)
+            if rows.dtype != dtype or rows.shape[1:] != wanted or rows.ndim != 1 + len(wanted):
+                raise ValueError(f"{rows.dtype} {rows.shape}, not {np.dtype(dtype)} (n, *{wanted})")
+            return rows
+    except OSError as error:  # not there, a folder, or a name that cannot be
+        told = f"{path}: {error.strerror}: delete what is there and run `dvc repro`"
+        raise mendable(error) or UserError(told) from None
 
 
 def write_header(file: BinaryIO, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:

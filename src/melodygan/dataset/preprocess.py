@@ -156,7 +156,9 @@ def _run(
         substituted += stems.get("instrumental") == "mix"
         # a list: the first one decides
         content = digest([list(stems.items()), row["sha256"], row["clipped"]])
-        jobs.append(Job(row["track"], content, (files, stems, row["clipped"], settings)))
+        shards = {source / _shard(place) for place in row["stems"].values()}
+        arguments = (files, stems, row["clipped"], settings)
+        jobs.append(Job(row["track"], content, arguments, tuple(shards)))
     if substituted:
         print(f"preprocess: {substituted} tracks are not separated: their mix is `instrumental`")
     restore = (target, _restore)
@@ -165,11 +167,15 @@ def _run(
 
 def _extent(source: Path, place: Row) -> Extent:
     """Where a stem lies, by its place in the index of data/stems."""
-    path = source / f"stems-{place['shard']:02d}.tar"
+    path = source / _shard(place)
     if not path.is_file():
         raise UserError(f"{path} is missing: run `dvc repro -f separate`")
     # absolute, for a worker process may have been started elsewhere
     return Extent(path.resolve(), place["offset"], place["bytes"])
+
+
+def _shard(place: Row) -> str:
+    return f"stems-{place['shard']:02d}.tar"
 
 
 def _choose(wanted: Sequence[str], row: Row) -> dict[str, str]:

@@ -17,7 +17,7 @@ from melodygan.evaluation.sections import (
     versions,
 )
 from melodygan.page.document import write_document
-from melodygan.pipeline.files import read_json
+from melodygan.pipeline.files import as_written, read_json, text
 from melodygan.pipeline.guard import stage_table
 
 
@@ -66,7 +66,7 @@ def _models(groups: Groups, heard: Mapping[str, Mapping[str, Any]], stage: str) 
             Model(
                 model,
                 stage_table(model).get("desc", "") if model in tested else "",
-                read_json(run) if run in deps else {},
+                read_run(run) if run in deps else {},
                 read_json(tested[model]) if model in tested else {},
                 {kind: made for (of, kind), made in groups.items() if of == model},
                 heard.get(model, {}),
@@ -74,6 +74,15 @@ def _models(groups: Groups, heard: Mapping[str, Mapping[str, Any]], stage: str) 
         )
     kinds = list(KINDS)
     return sorted(models, key=lambda m: min([kinds.index(k) for k in m.made] or [len(kinds)]))
+
+
+def read_run(path: Path) -> Mapping[str, Any]:
+    """What a training stage says of its run."""
+    run = read_json(path)
+    with as_written(path):
+        text(run["verdict"])
+        {**run["settings"], **run["outcome"]}  # two tables
+    return run
 
 
 def _versions() -> dict[str, str]:

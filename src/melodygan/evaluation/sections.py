@@ -104,7 +104,7 @@ def model_section(model: Model, judge: Judge) -> Iterator[str]:
             yield '<p class="soft">Before the vocoder makes sound of it, on more tracks.</p>'
         yield from _scores(scores)
         yield from _all_figures("All figures of the test", scores, rest)
-    yield from _settings(model.run)
+    yield from show_settings(model.run)
 
 
 def _scores(scores: Sequence[Score]) -> Iterator[str]:
@@ -169,7 +169,8 @@ def _cell(value: Any) -> str:
     return number(value, 3) if isinstance(value, int | float) else safe(str(value))
 
 
-def _settings(run: Mapping[str, Any]) -> Iterator[str]:
+def show_settings(run: Mapping[str, Any]) -> Iterator[str]:
+    """What a training stage's run.json says, folded; nothing where there is none."""
     if not run:
         return
     yield "<details><summary>Settings and course of the training</summary>"

@@ -17,13 +17,14 @@ import sys
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 from melodygan.pipeline.entries import publish, sound
 from melodygan.pipeline.errors import UserError, mendable
 from melodygan.pipeline.guard import hash_files, loaded_files
+from melodygan.pipeline.packages import changed
 from melodygan.pipeline.process import die_with_parent, keep_bytecode, stage_environment
 
 
@@ -40,12 +41,13 @@ class Spec:
     """What a child is started for.
 
     root: the checkout. code: file -> SHA-256 of all code that a result may depend on; empty for
-    results that are not kept. work: module and name of the function. seconds: what a track may
-    take; 0 = for ever.
+    results that are not kept. packages: name -> version of those that this code imports. work:
+    module and name of the function. seconds: what a track may take; 0 = for ever.
     """
 
     root: str
     code: tuple[tuple[str, str], ...]
+    packages: tuple[tuple[str, str], ...]
     work: tuple[str, str]
     seconds: float
 
@@ -66,7 +68,7 @@ class Child:
                 stdin=subprocess.DEVNULL,
                 process_group=0,  # Ctrl-C is for the supervisor, who decides
             )
-        self._pipe.send((spec.code, spec.work))
+        self._pipe.send(astuple(spec))  # the class has another name there
         self._ready = False
 
     def do(self, folder: str, arguments: bytes) -> set[str]:
@@ -119,12 +121,12 @@ def main(descriptor: int, parent: int) -> None:
     die_with_parent(parent)
     keep_bytecode()
     with Connection(descriptor) as pipe:
-        code, work = pipe.recv()
-        pipe.send(_attempt(lambda: _import(work, code)))
+        spec = Spec(*pipe.recv())
+        pipe.send(_attempt(lambda: _import(spec)))
         while True:
             try:
                 folder, arguments = pipe.recv()
-                pipe.send(_attempt(lambda: _once(Path(folder), work, arguments, code)))  # noqa: B023
+                pipe.send(_attempt(lambda: _once(Path(folder), arguments, spec)))  # noqa: B023
             except (EOFError, ConnectionError):
                 return  # the supervisor is gone
 
@@ -142,9 +144,9 @@ def _attempt(action: Callable[[], set[str]]) -> tuple[str, set[str] | str]:
         return _bug()
 
 
-def _import(work: tuple[str, str], code: tuple[tuple[str, str], ...]) -> set[str]:
-    _require_code(code)
-    importlib.import_module(work[0])
+def _import(spec: Spec) -> set[str]:
+    _require_unchanged(spec)
+    importlib.import_module(spec.work[0])
     return loaded_files()
 
 
@@ -152,27 +154,26 @@ def _bug() -> tuple[str, str]:
     return "bug", traceback.format_exc()
 
 
-def _once(
-    folder: Path, work: tuple[str, str], arguments: bytes, code: tuple[tuple[str, str], ...]
-) -> set[str]:
+def _once(folder: Path, arguments: bytes, spec: Spec) -> set[str]:
     """Do the work in a temporary folder that becomes `folder` when all is well."""
     if sound(folder):
         return loaded_files()  # an experiment beside this one, or a lost Dask worker, was faster
-    _require_code(code)
-    function = getattr(sys.modules[work[0]], work[1])
+    _require_unchanged(spec)
+    module, name = spec.work
+    function = getattr(sys.modules[module], name)
     temporary = _temporary(folder, os.getpid())
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
     try:
         function(temporary, *pickle.loads(arguments))
         loaded = loaded_files()
-        unknown = sorted(loaded - {file for file, _ in code})
-        if code and unknown:
+        unknown = sorted(loaded - {file for file, _ in spec.code})
+        if spec.code and unknown:
             raise UserError(
                 f"imported {', '.join(unknown)} outside its deps: add the folder to the stage's "
                 "deps in dvc.yaml (if it is there, import it by a plain import statement)"
             )
-        _require_code(code)
+        _require_unchanged(spec)
         publish(temporary, folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -183,10 +184,11 @@ def _temporary(folder: Path, pid: int) -> Path:
     return folder.with_name(f"{folder.name}.{os.uname().nodename}-{pid}.tmp")
 
 
-def _require_code(code: tuple[tuple[str, str], ...]) -> None:
-    now = hash_files([Path(file) for file, _ in code])
-    if changed := sorted(file for file, sha256 in code if now.get(file) != sha256):
-        raise UserError(f"{', '.join(changed)} changed while the stage ran: run `dvc repro` again")
+def _require_unchanged(spec: Spec) -> None:
+    now = hash_files([Path(file) for file, _ in spec.code])
+    other = sorted(file for file, sha256 in spec.code if now.get(file) != sha256)
+    if other := other + changed(dict(spec.packages)):
+        raise UserError(f"{', '.join(other)} changed while the stage ran: run `dvc repro` again")
 
 
 def call(spec: Spec, folder: str, arguments: bytes) -> set[str] | Lost:

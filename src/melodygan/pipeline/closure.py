@@ -11,10 +11,10 @@ from melodygan.pipeline.syntax import imports
 SOURCE = Path("src")
 
 
-def closure(module: str) -> set[str]:
-    """Paths (relative to the checkout) of `module` and all modules of ./src that it imports."""
+def closure(*modules: str) -> set[str]:
+    """Paths (relative to the checkout) of `modules` and all modules of ./src that they import."""
     found: dict[str, Path] = {}
-    pending = [module]
+    pending = list(modules)
     while pending:
         name = pending.pop()
         path = _file(name)

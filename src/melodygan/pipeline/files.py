@@ -105,6 +105,38 @@ def _one_line(path: Path) -> Iterator[None]:
         raise UserError(f"{path} is not JSON ({error}): delete it and run `dvc repro`") from None
 
 
+@contextmanager
+def as_written(place: Path) -> Iterator[None]:
+    """Within the block, what is not as one of our stages wrote it is a UserError of one line.
+
+    place: the file or folder that is read. For reading alone: a bug elsewhere must stay a bug.
+    """
+    try:
+        yield
+    except (
+        AttributeError, EOFError, IndexError, KeyError, MemoryError, OverflowError, TypeError,
+        ValueError,
+    ) as error:  # fmt: skip
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        raise UserError(
+            f"{place} is not as its stage wrote it ({reason}): delete it and run `dvc repro`"
+        ) from None
+
+
+def whole(value: Any) -> int:
+    """A number of things, or a place, out of such a file. Raises ValueError."""
+    if type(value) is not int or not 0 <= value < 1 << 62:
+        raise ValueError(f"{value!r} is no whole number from 0 on")
+    return value
+
+
+def text(value: Any) -> str:
+    """A text out of such a file. Raises ValueError."""
+    if not isinstance(value, str):
+        raise ValueError(f"{value!r} is no text")
+    return value
+
+
 def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is no number")
 

@@ -18,6 +18,7 @@ import yaml
 
 from melodygan.pipeline.errors import UserError
 from melodygan.pipeline.files import digest, sha256_file
+from melodygan.pipeline.packages import changed, installed
 from melodygan.pipeline.params import read_params
 from melodygan.pipeline.syntax import meaning
 
@@ -90,13 +91,13 @@ def _value(params: Any, key: str) -> Any:
 
 def hash_files(paths: Iterable[Path]) -> dict[str, str]:
     """SHA-256 of every file below `paths`, by its path relative to the working directory."""
-    hashes = {}
-    for path in paths:
-        files = sorted(path.rglob("*")) if path.is_dir() else [path]
-        for file in files:
-            if file.is_file() and "__pycache__" not in file.parts:
-                hashes[file.as_posix()] = sha256_file(file)
-    return hashes
+    return {file.as_posix(): sha256_file(file) for path in paths for file in files_below(path)}
+
+
+def files_below(path: Path) -> list[Path]:
+    """The file `path`, or all files below it, without Python's bytecode."""
+    files = sorted(path.rglob("*")) if path.is_dir() else [path]
+    return [file for file in files if file.is_file() and "__pycache__" not in file.parts]
 
 
 def loaded_files() -> set[str]:
@@ -144,6 +145,7 @@ class Guard:
         self.data = [path for path in deps if path.parts[0] not in CODE_FOLDERS]
         self._marks = _marks(self.data)
         self._elsewhere: set[str] = set()
+        self._installed = installed()
 
     @property
     def code(self) -> str:
@@ -166,16 +168,28 @@ class Guard:
         after, inputs = hash_files(self.paths), input_values(self.stage)
         # a module that was not imported cannot have mattered; a data file beside it can have
         used = loaded | {file for file in self.before if not file.endswith(".py")}
-        changed = sorted(
+        edited = sorted(
             [file for file in used if after.get(file) != self.before[file]]
             + [name for name in self.inputs if inputs.get(name) != self.inputs[name]]
             + [path.as_posix() for path in self._replaced_data()]
         )
-        if changed:
+        if edited:
             raise UserError(
-                f"stage {self.stage}: {', '.join(changed)} changed while the stage ran, so its "
+                f"stage {self.stage}: {', '.join(edited)} changed while the stage ran, so its "
                 "results belong to neither version: run `dvc repro` again"
             )
+
+        self._tell_of_packages()
+
+    def _tell_of_packages(self) -> None:
+        """Say which loaded packages are not those that are installed by now.
+
+        No error: what was loaded did the work, and a week of training is not thrown away for it.
+        """
+        loaded = {name.partition(".")[0] for name in sys.modules}
+        used = {name: version for name, version in self._installed.items() if name in loaded}
+        if other := changed(used):
+            print(f"{self.stage}: the results are of {', '.join(other)}: changed while it ran")
 
     def _replaced_data(self) -> list[Path]:
         """Folders of data in which a file is not the one that was there at the start.

@@ -5,6 +5,7 @@ says under which key the side cache had each track. The keys are an output of th
 nothing depends, since a new key for equal data must not rerun the stages behind.
 """
 
+import os
 import shutil
 import subprocess
 import tempfile
@@ -14,7 +15,8 @@ from pathlib import Path
 
 from melodygan.pipeline.entries import publish
 from melodygan.pipeline.errors import UserError
-from melodygan.pipeline.files import read_rows, write_rows
+from melodygan.pipeline.files import as_written, read_rows, text, write_rows
+from melodygan.pipeline.recorded import is_recorded
 
 KEYS = Path("data/keys")
 Restore = Callable[[str, Path, Path], bool]
@@ -26,6 +28,13 @@ def write_keys(stage: str, folders: Mapping[str, Path]) -> None:
     write_rows(KEYS / f"{stage}.jsonl", rows)
 
 
+def read_keys(path: Path) -> dict[str, str]:
+    """Key by track, as `write_keys` wrote them. Raises UserError for another file."""
+    rows = read_rows(path)
+    with as_written(path):
+        return {text(row["track"]): text(row["key"]) for row in rows}
+
+
 def hydrate(stage: str, missing: Mapping[str, Path], output: Path, restore: Restore) -> None:
     """Make those `missing` folders (by track) that the last commit has.
 
@@ -35,7 +44,7 @@ def hydrate(stage: str, missing: Mapping[str, Path], output: Path, restore: Rest
     """
     keys = KEYS / f"{stage}.jsonl"
     with last_commit(stage, keys, next(iter(missing.values())).parent) as get:
-        known = {row["track"]: row["key"] for row in read_rows(get(keys))} if get else {}
+        known = read_keys(get(keys)) if get else {}
         wanted = {t: folder for t, folder in missing.items() if known.get(t) == folder.name}
         if get and wanted:
             data = get(output)
@@ -57,7 +66,8 @@ def last_commit(stage: str, needed: Path, root: Path) -> Iterator[Callable[[Path
     ends, when DVC cannot get something: neither its cache nor its remote need be here. root: the
     folder that will have the temporary copies.
     """
-    if needed.as_posix() not in _committed_lock():
+    lock = _committed_lock()
+    if needed.as_posix() not in lock:
         yield None
         return
     from dvc.api import DVCFileSystem  # most of a second to import: only when there is a chance
@@ -67,11 +77,13 @@ def last_commit(stage: str, needed: Path, root: Path) -> Iterator[Callable[[Path
     try:
         committed = DVCFileSystem(".", rev="HEAD", subrepos=True)
         # with a revision, paths begin at the root of the git repository, which may be larger
-        below = Path(_git("rev-parse", "--show-prefix").strip())
+        below = Path(_git("rev-parse", "--show-prefix").removesuffix("\n"))
 
         def get(path: Path) -> Path:
             copy = scratch / path.name
             committed.get((below / path).as_posix(), str(copy), recursive=True)
+            if not is_recorded(copy, lock, path):
+                raise UserError(f"{path} is damaged in DVC's cache")
             return copy
 
         yield get
@@ -92,4 +104,4 @@ def _git(*arguments: str) -> str:
         done = subprocess.run(["git", *arguments], capture_output=True, check=False)
     except FileNotFoundError:
         return ""  # no git on this machine
-    return done.stdout.decode("utf-8", "replace") if done.returncode == 0 else ""
+    return os.fsdecode(done.stdout) if done.returncode == 0 else ""

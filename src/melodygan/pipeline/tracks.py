@@ -24,7 +24,9 @@ from melodygan.pipeline.entries import drop, sound
 from melodygan.pipeline.errors import UserError
 from melodygan.pipeline.files import digest
 from melodygan.pipeline.hydrate import Restore, hydrate, write_keys
+from melodygan.pipeline.packages import versions
 from melodygan.pipeline.packing import side_by_side
+from melodygan.pipeline.recorded import sound_md5s
 from melodygan.pipeline.runtime import Runtime, cache_root
 from melodygan.pipeline.stage import Stage
 from melodygan.pipeline.syntax import meaning
@@ -38,12 +40,14 @@ class Job:
     """One track's work.
 
     track: its id. content: digest of the input's bytes. arguments: what `work` gets after the
-    output folder; paths and the like, not part of the key.
+    output folder; paths and the like, not part of the key. reads: outputs of other stages that it
+    opens, relative to the checkout, which are looked at before.
     """
 
     track: str
     content: str
     arguments: tuple[Any, ...]
+    reads: tuple[Path, ...] = ()
 
 
 def map_tracks(
@@ -57,19 +61,21 @@ def map_tracks(
     """Run `work(folder, *job.arguments)` for every job not in the cache; return folders by track.
 
     `work` must be a module-level function, write its results as files into `folder`, and depend
-    on nothing but the job's content, `params` (JSON-able) and the stage's declared code. An
-    exception in it is a bug and ends the stage; an unusable track is a result to be written.
+    on nothing but the job's content, `params` (JSON-able), the stage's declared code, and the
+    packages that this imports. An exception in it is a bug and ends the stage; an unusable track is
+    a result to be written.
 
     reject: `reject(folder, reason)` writes the result of a track that crashes its process or
     takes longer than `runtime.track_seconds`. Such a result is not kept for the next run. Without
-    `reject` it ends the stage with a UserError.
+    `reject` it ends the stage with a UserError. So do inputs that came damaged out of DVC's cache.
     restore: the stage's output and how to get a track's result back out of it; see `hydrate`.
     """
     root = cache_root() / "tracks" / stage.name
     root.mkdir(parents=True, exist_ok=True)
     stage.when_done(shared(root).close)
     code = _code_of(stage, work)
-    common = digest({"params": params, "code": meaning(code)})
+    packages = versions(file for file in code if file.endswith(".py"))
+    common = digest({"params": params, "code": meaning(code), "packages": packages})
     folders = {job.track: root / digest([common, job.content]) for job in jobs}
     # by folder: tracks with one content are done once
     jobs_by_folder = {folders[job.track]: job for job in jobs}
@@ -78,11 +84,19 @@ def map_tracks(
         wanted = {track: folder for track, folder in folders.items() if folder in missing}
         hydrate(stage.name, wanted, *restore)
         missing = {folder: job for folder, job in missing.items() if not folder.exists()}
+    indices = {path for folder in stage.guard.data for path in folder.glob("*.json*")}
+    sound_md5s(indices | {path for job in missing.values() for path in job.reads})
     for folder in set(folders.values()) - missing.keys():
         os.utime(folder)  # `melodygan prune` removes the longest unused first
     runtime = Runtime.read()
     name = (work.__module__, work.__qualname__)
-    spec = Spec(str(Path.cwd()), tuple(sorted(code.items())), name, runtime.track_seconds)
+    spec = Spec(
+        str(Path.cwd()),
+        tuple(sorted(code.items())),
+        tuple(packages.items()),
+        name,
+        runtime.track_seconds,
+    )
     tasks = [
         joblib.delayed(_do)(spec, str(folder), job.track, pickle.dumps(job.arguments))
         for folder, job in missing.items()

@@ -24,3 +24,21 @@ def set_claim(scores: Scores) -> Claim:
         baseline_interval=of["shuffled_interval"],
         judgeable=judgeable(name, of),
     )
+
+
+def timbre_claim(scores: Scores) -> Claim:
+    """Kernel distance of samples, from noise with music's spectrum to real sound.
+
+    Time distance alone does not hear timbre and level, in which samples can be worse than noise.
+    """
+    name = "kernel_distance"
+    of = scores[name]
+    return Claim(
+        name,
+        of["value"],
+        of["noise"],
+        "noise with the spectrum of music",
+        of["floor"],
+        interval=of["interval"],
+        judgeable=judgeable(name, of),
+    )

@@ -61,6 +61,7 @@ def separate_tracks(stage: Stage, params: SeparateParams, raw: Path, stems: Path
             row["track"],
             digest([row["sha256"], row["start"], row["end"]]),
             (str(raw / row["file"]), row["start"], row["end"], model),
+            (raw / row["file"],),
         )
         for row in rows
     ]

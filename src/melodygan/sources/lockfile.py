@@ -8,15 +8,18 @@ from typing import Annotated, Any, Literal
 import yaml
 
 from melodygan.pipeline.errors import UserError
-from melodygan.pipeline.files import write_atomic
+from melodygan.pipeline.files import digest, write_atomic
 from melodygan.pipeline.names import clean
 from melodygan.pipeline.params import Range, parse
+from melodygan.pipeline.safe_yaml import load_yaml
 from melodygan.sources.config import Seconds
 from melodygan.sources.naming import label_complaint
 
 HEADER = "# Written by `melodygan lock` from sources.yaml: commit it, do not edit it.\n"
-_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml where it is there: faster
-_Dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+_Dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # libyaml where it is there: faster
+
+_KEYS = ("sources_sha256", "next_ordinal", "tracks")
+_SUM = "content_sha256"
 
 Identity = tuple[str | None, ...]
 
@@ -82,24 +85,39 @@ def identity(kind: str, place: str, item: str | None = None) -> Identity:
 
 @dataclass(frozen=True)
 class Lock:
-    """sources_sha256: of the parsed sources. next_ordinal: by label, never decreasing."""
+    """sources_sha256: of the parsed sources. next_ordinal: by label, never decreasing.
+
+    whole: False where it is not as `write_lock` wrote it, but edited, merged, damaged, or cut
+    short after some track, which nothing else would show.
+    """
 
     sources_sha256: str
     next_ordinal: dict[str, int]
     tracks: list[LockedTrack]
+    whole: bool = True
 
 
 def read_lock(path: Path) -> Lock:
-    """Read and check a lock file. Raises UserError naming the file and the place in it."""
+    """Read and check a lock file. Raises UserError naming the file and the place in it.
+
+    Those of the first versions have no `content_sha256` and count as whole.
+    """
     try:
-        value = yaml.load(path.read_bytes(), _Loader)
+        content = path.read_bytes()
+        value = load_yaml(content)
     except FileNotFoundError:
         raise UserError(f"{path} is missing: run `melodygan lock`") from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # such as a date that cannot be
-        words = " ".join(str(error).split())
-        raise _broken(path, f"not valid YAML ({words})") from None
-    if not isinstance(value, dict) or value.keys() != {"sources_sha256", "next_ordinal", "tracks"}:
-        raise _broken(path, "its keys must be sources_sha256, next_ordinal and tracks")
+    except IsADirectoryError:
+        raise _broken(path, "is a folder") from None
+    except ValueError as error:
+        if re.search(rb"^(<{7}|>{7}) ", content, re.MULTILINE):
+            raise UserError(
+                f"{path}: conflict marks of a merge: take one side (`git checkout --ours {path}`) "
+                "and run `melodygan lock`, which adds what the other one has"
+            ) from None
+        raise _broken(path, f"not valid YAML ({error})") from None
+    if not isinstance(value, dict) or value.keys() - {_SUM} != set(_KEYS):
+        raise _broken(path, f"its keys must be {_SUM}, {', '.join(_KEYS)}")
     sha256, ordinals, rows = value["sources_sha256"], value["next_ordinal"], value["tracks"]
     if not isinstance(sha256, str) or not isinstance(ordinals, dict) or not isinstance(rows, list):
         raise _broken(path, "sources_sha256 must be text, next_ordinal a mapping, tracks a list")
@@ -110,7 +128,7 @@ def read_lock(path: Path) -> Lock:
         )
         for i, row in enumerate(rows)
     ]
-    lock = Lock(sha256, ordinals, tracks)
+    lock = Lock(sha256, ordinals, tracks, _SUM not in value or value[_SUM] == _sum(value))
     _check(path, lock)
     return lock
 
@@ -124,8 +142,17 @@ def write_lock(path: Path, lock: Lock) -> None:
         "next_ordinal": dict(sorted(lock.next_ordinal.items())),
         "tracks": rows,
     }
+    value = {_SUM: _sum(value)} | value  # first, so that what cuts the file short leaves it
     text = yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=1000)
     write_atomic(path, (HEADER + text).encode())
+
+
+def _sum(value: dict[str, Any]) -> str:
+    """Digest of what the file says, whatever its line ends and order of keys."""
+    try:
+        return digest({key: value[key] for key in _KEYS})
+    except (TypeError, ValueError):
+        return ""  # something that is no JSON, such as a date: not as it was written
 
 
 def _check(path: Path, lock: Lock) -> None:

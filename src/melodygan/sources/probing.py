@@ -34,7 +34,7 @@ def checked_duration(file: Path, most: float | None = None) -> float:
 
 def _ask(file: Path, decode: bool) -> float:
     root = str(Path(melodygan.__file__).parents[2])
-    spec = Spec(root, code=(), work=(__name__, look.__name__), seconds=_SECONDS)
+    spec = Spec(root, code=(), packages=(), work=(__name__, look.__name__), seconds=_SECONDS)
     with tempfile.TemporaryDirectory() as name:
         answer = call(spec, f"{name}/answer", pickle.dumps((file.absolute(), decode)))
         if isinstance(answer, Lost):

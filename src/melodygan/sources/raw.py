@@ -39,6 +39,11 @@ def write_raw(
     if lock.sources_sha256 != sources_digest(entries):
         raise UserError(f"{lock_file} was made from another {sources}: run `melodygan lock`")
     _check_places(lock.tracks, [s for s in entries if isinstance(s, FolderSource)], lock_file)
+    if not lock.whole:
+        raise UserError(
+            f"{lock_file} is not as `melodygan lock` wrote it, so tracks may be missing or others: "
+            "restore it from git, or run `melodygan lock`"
+        )
     demo = [track for track in lock.tracks if track.kind == "demo"]
     others = [track for track in lock.tracks if track.kind != "demo"]
     patience = patience or Patience()

@@ -127,8 +127,10 @@ class Checkpoints:
         for old in self._files()[:-1]:
             remove(old)
         (self.folder / FINISHED).touch()
-        marks = self.folder.parent.glob(f"*/{FINISHED}")
-        for mark in sorted(marks, key=lambda mark: mark.stat().st_mtime_ns, reverse=True)[_KEPT:]:
+        # not by the clock alone, which may have been set back: this run is the newest
+        marks = [m for m in self.folder.parent.glob(f"*/{FINISHED}") if m.parent != self.folder]
+        marks.sort(key=lambda mark: mark.stat().st_mtime_ns, reverse=True)
+        for mark in marks[_KEPT - 1 :]:
             if lock := hold(mark.parent):
                 with lock:
                     shutil.rmtree(mark.parent)

@@ -93,7 +93,7 @@ def _identity(task: Task, settings: TrainSettings, seed: int, runtime: Runtime) 
         "settings": chosen,
         "seed": seed,
         "precision": runtime.precision,
-        "torch": torch.__version__,  # a finished run is not the result of another version
+        "torch": torch.__version__,  # with the kind of build, which its package does not tell
     }
 
 

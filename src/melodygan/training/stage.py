@@ -42,5 +42,8 @@ def train_stage(stage: Stage, task_type: type[Task]) -> None:
 def _verdict(stage: str, task: Task, scores: dict[str, Any]) -> str:
     if task.idle:
         return f"{stage}: {task.idle}"
+    besides = task.besides(scores)
+    for other in besides:
+        print(f"{stage}: {other.words()}")
     claim = task.claim(scores)
-    return verdict(stage, task.outcome, claim) if claim else ""
+    return verdict(stage, task.outcome, claim, besides) if claim else ""

@@ -1,7 +1,7 @@
 """What a model supplies to be trained: its networks, its losses in update order, its scores."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -136,6 +136,10 @@ class Task(ABC):
     def claim(self, scores: dict[str, Any]) -> Claim | None:
         """The one score among those of `test` that the stage's verdict rests on."""
         return None
+
+    def besides(self, scores: dict[str, Any]) -> Sequence[Claim]:
+        """What else must hold of the scores of `test`, for the verdict to say that it works."""
+        return ()
 
     def lr_factor(self, progress: float, optimiser: str) -> float:
         """Multiplier of one optimiser's learning rates at `progress` in [0, 1).

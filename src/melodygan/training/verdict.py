@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 Interval = Sequence[float]  # low and high
+_NOTHING = 0.05  # share of the way up to which a model counts as no better than its baseline
 
 
 @dataclass(frozen=True)
@@ -65,24 +66,41 @@ class Claim:
         below, above = self.baseline_interval or (self.baseline, self.baseline)
         return low <= above and below <= high
 
+    @property
+    def refuted(self) -> bool:
+        """Whether there is data to judge by, and it shows no gain over the baseline."""
+        return self.reached is not None and (self.unclear or self.reached <= _NOTHING)
 
-def verdict(stage: str, outcome: Outcome, claim: Claim) -> str:
-    """One line: the held-out score, its baseline, what that means, and the next thing to try."""
-    said = f"{stage}: {claim.score} {claim.value:.4g}"
-    if claim.interval:
-        said += " [{:.4g} to {:.4g}]".format(*claim.interval)
-    said += f" ({claim.against} {claim.baseline:.4g}, ideal {claim.ideal:.4g}): "
+    def words(self) -> str:
+        """The score, its interval, baseline and ideal, and what they come to."""
+        said = f"{self.score} {self.value:.4g}"
+        if self.interval:
+            said += " [{:.4g} to {:.4g}]".format(*self.interval)
+        return f"{said} (baseline {self.baseline:.4g}, ideal {self.ideal:.4g}): {self._meaning()}"
+
+    def _meaning(self) -> str:
+        if self.reached is None:
+            return "too little data to judge"
+        way = f"{max(0.0, self.reached):.0%} of the way"
+        if self.refuted:
+            word = "no difference shown from" if self.unclear else "no better than"
+            return f"{word} {self.against}, {way}"
+        return f"{'works' if self.reached >= 0.5 else 'weak'}, {way} from {self.against}"
+
+
+def verdict(stage: str, outcome: Outcome, claim: Claim, besides: Sequence[Claim] = ()) -> str:
+    """One line: the held-out score, its baseline, what that means, and the next thing to try.
+
+    besides: what must hold too; where one of these is refuted the stage is not said to work.
+    """
+    said = f"{stage}: {claim.words()}"
     reached = claim.reached
     if reached is None:
-        return said + "too little data to judge; next: more test tracks"
-    if claim.unclear:
-        word = f"no difference shown from {claim.against}"
-    elif reached > 0.05:
-        word = "works" if reached >= 0.5 else "weak"
-    else:
-        word = f"no better than {claim.against}"
-    way = f"{max(0.0, reached):.0%} of the way"
-    return f"{said}{word}, {way}; next: {_advice(stage, outcome, reached)}"
+        return f"{said}; next: more test tracks"
+    if against := [f"{other.against} by {other.score}" for other in besides if other.refuted]:
+        said = f"{said.partition('): ')[0]}): no better than {' and '.join(against)}"
+        reached = 0.0
+    return f"{said}; next: {_advice(stage, outcome, reached)}"
 
 
 def _advice(stage: str, outcome: Outcome, reached: float) -> str:
@@ -92,7 +110,7 @@ def _advice(stage: str, outcome: Outcome, reached: float) -> str:
         return f"raise {stage}.max_minutes, the run was cut short"
     if outcome.improving:
         return f"raise {stage}.steps, the score was still improving"
-    if reached <= 0.05:
+    if reached <= _NOTHING:
         return f"change {stage}.lr by a factor of 3, or look at metrics/data.html for bad data"
     if outcome.validations < 2:
         return f"lower {stage}.validate_every, to see whether it was still improving"

@@ -17,7 +17,7 @@ from melodygan.models.latent_gan.network import Discriminator, Generator
 from melodygan.models.vqvae.judged import real_sets
 from melodygan.models.vqvae.latents import LatentCrops
 from melodygan.models.vqvae.model import TrainedVQVAE
-from melodygan.scores.claims import set_claim
+from melodygan.scores.claims import set_claim, timbre_claim
 from melodygan.scores.sets import Scores, spread
 from melodygan.training import optimisers
 from melodygan.training.data import Data
@@ -135,3 +135,7 @@ class LatentGANTask(Task):
     def claim(self, scores: Scores) -> Claim:
         """How much more like music in time the samples are than real sound without order."""
         return set_claim(scores)
+
+    def besides(self, scores: Scores) -> tuple[Claim]:
+        """That they are nearer to music than noise in timbre and level."""
+        return (timbre_claim(scores),)

@@ -16,7 +16,7 @@ from melodygan.models.latent_prior.model import TrainedLatentPrior, grid_of
 from melodygan.models.latent_prior.network import GridTransformer
 from melodygan.models.vqvae.judged import real_sets
 from melodygan.models.vqvae.model import TrainedVQVAE
-from melodygan.scores.claims import set_claim
+from melodygan.scores.claims import set_claim, timbre_claim
 from melodygan.scores.labels import label_accuracy
 from melodygan.training import optimisers
 from melodygan.training.data import Data
@@ -117,6 +117,10 @@ class LatentPriorTask(Task):
     def claim(self, scores: dict[str, Any]) -> Claim:
         """How much more like music in time the samples are than real sound without order."""
         return set_claim(scores)
+
+    def besides(self, scores: dict[str, Any]) -> tuple[Claim]:
+        """That they are nearer to music than noise in timbre and level."""
+        return (timbre_claim(scores),)
 
     def invent(self, count: int) -> dict[str, Float]:
         """At least `count` clips, as many of each label as of the others."""

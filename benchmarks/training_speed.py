@@ -35,8 +35,6 @@ from torch.utils.flop_counter import flop_registry
 from melodygan.audio.mel import MelConfig
 from melodygan.audio.pcm import to_int16
 from melodygan.commands.preset import apply_preset
-from melodygan.models.vqvae.config import VQVAEParams
-from melodygan.models.vqvae.training import VQVAETask
 from melodygan.pipeline.params import load
 from melodygan.pipeline.runtime import Runtime
 from melodygan.training.batches import batches
@@ -60,6 +58,8 @@ SPLITS = ("train", "train", "train", "validation", "test")
 TRACK_SECONDS = 20
 ROUNDS = 5
 MATRICES = {"cpu": (512, 1024, 2048), "cuda": (2048, 4096, 8192)}
+# the stage whose model another one's task reads
+BELOW = {"latent_gan": "vqvae", "latent_prior": "vqvae", "feature_gan": "autoencoder"}
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 
@@ -88,8 +88,10 @@ def make_task(model: str, values: Path) -> tuple[TrainSettings, Task]:
     """A model's task with the values of a parameter file, on the tracks in ./data."""
     shutil.copy(values, "params.yaml")
     data = Data(model)
-    if model in ("latent_gan", "latent_prior"):
-        VQVAETask(load(VQVAEParams, "vqvae"), Data("vqvae")).trained().save(Path("models/vqvae"))
+    if below := BELOW.get(model):
+        under = TASKS[below]
+        made = under.make(load(under.params_type, below), Data(below))
+        made.trained().save(Path("models") / below)
     kind = TASKS[model]
     params = load(kind.params_type, model)
     settings = kind.settings(params)

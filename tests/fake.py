@@ -25,6 +25,7 @@ RUNTIME: dict[str, Any] = {
 AUDIO = MelConfig(
     sample_rate=8000, n_fft=256, hop_length=64, win_length=256, n_mels=32, fmin=0.0, fmax=4000.0
 )
+POOLING = {"n_mfcc": 12, "pool_frames": 64, "pool_hop": 32}
 SETTINGS: dict[str, Any] = {
     "steps": 10, "batch_size": 4, "lr": 1e-3, "validate_every": 10, "patience": 0,
     "max_minutes": 0.0, "sample_every": 0,
@@ -49,6 +50,13 @@ MODELS: dict[str, dict[str, Any]] = {
         "lr": 5e-4, "labels": [], "frames": 32, "generator": "resnet", "width": 4, "blocks": 1,
         "residual": True, "cycle": 1.0, "identity": 1.0, "chroma": 1.0, "onset": 1.0,
         "calibrate": True, "pool": 8,
+    },
+    "autoencoder": SETTINGS | {
+        "hop": 16, "widths": [32], "latent": 16, "dropout": 0.0, "weight_decay": 0.0, "mixup": 1.0,
+        "equaliser": 0.3,
+    },
+    "feature_gan": SETTINGS | {
+        "hop": 16, "noise_dim": 16, "width": 16, "penalty": 1.0, "average_decay": 0.9,
     },
     "vocoder": {
         "kind": "magnet",
@@ -134,6 +142,7 @@ def write_features(
         folder / "meta.json",
         {
             "audio": audio.as_dict(),
+            **POOLING,
             "labels": sorted({track.label for track in tracks}),
             "stems": names,
             "statistics": dict.fromkeys(names, numbers),

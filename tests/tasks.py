@@ -1,6 +1,8 @@
 """The tasks of all training stages by name, for tests and benchmarks of every model."""
 
+from melodygan.models.autoencoder.training import AutoencoderTask
 from melodygan.models.cyclegan.training import CycleGANTask
+from melodygan.models.feature_gan.training import FeatureGANTask
 from melodygan.models.latent_gan.training import LatentGANTask
 from melodygan.models.latent_prior.training import LatentPriorTask
 from melodygan.models.vocoder.training import VocoderTask
@@ -12,5 +14,7 @@ TASKS: dict[str, type[Task]] = {
     "latent_gan": LatentGANTask,
     "latent_prior": LatentPriorTask,
     "cyclegan": CycleGANTask,
+    "autoencoder": AutoencoderTask,
+    "feature_gan": FeatureGANTask,
     "vocoder": VocoderTask,
 }

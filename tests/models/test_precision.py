@@ -30,6 +30,7 @@ def losses(features: FeatureSet, make: Any, params: Any, project: Path) -> Calla
     fake.write_clean(project / "data/clean", tracks)
     vqvae = make("vqvae", params("vqvae"))
     vqvae.trained().save(Path("models/vqvae"))
+    make("autoencoder", params("autoencoder")).trained().save(Path("models/autoencoder"))
 
     def run(model: str, **machine: Any) -> dict[str, float]:
         fake.change_params(project, {"runtime": fake.RUNTIME | machine})

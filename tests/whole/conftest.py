@@ -24,6 +24,8 @@ TINY = {
                      "channels": 32, "layers": 1},
     "cyclegan": {"steps": 6, "validate_every": 6, "sample_every": 6, "frames": 64,
                  "width": 4, "blocks": 1},
+    "autoencoder": {"steps": 6, "batch_size": 8, "validate_every": 6, "widths": [32]},
+    "feature_gan": {"steps": 6, "batch_size": 8, "validate_every": 6, "width": 16},
     "vocoder": {"magnet": {"steps": 10, "batch_size": 2, "validate_every": 10, "sample_every": 5,
                            "channels": 8, "blocks": 1, "quality": "fast"}},
     "generate": {"samples": 12, "tracks": 1, "seconds": 3.0},

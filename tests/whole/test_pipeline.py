@@ -13,7 +13,7 @@ import soundfile
 
 STAGES = [
     "download", "separate", "preprocess", "features", "data_report", "vqvae", "latent_gan",
-    "latent_prior", "cyclegan", "vocoder", "generate", "evaluate",
+    "latent_prior", "cyclegan", "autoencoder", "feature_gan", "vocoder", "generate", "evaluate",
 ]  # fmt: skip
 
 
@@ -69,6 +69,17 @@ def test_every_stage_leaves_its_metrics_with_the_agreed_keys(project) -> None:
                 "transport",
             )
         ],
+        "autoencoder": [f"reconstruction.{name}" for name in ("value", "pca", "mean")],
+        "feature_gan": [
+            "reconstruction.value",
+            "reconstruction.pca",
+            "augmentation_probability.real_only",
+            *(
+                f"{name}.{anchor}"
+                for name in ("kernel_distance", "memorisation", "label_accuracy")
+                for anchor in ("value", "floor", "copies", "gaussian", "noise")
+            ),
+        ],
         "vocoder": [
             f"{name}.{anchor}"
             for name in ("log_mel_l1", "m_stft")
@@ -94,6 +105,7 @@ def test_there_is_something_to_hear_and_to_see(project) -> None:
     assert made == {
         ("latent_gan", "sample"),
         ("latent_prior", "sample"),
+        ("feature_gan", "sample"),
         ("vqvae", "reconstruction"),
         ("vocoder", "reconstruction"),
         ("cyclegan", "conversion"),

@@ -57,4 +57,7 @@ def _merge(table: Any, values: dict[str, Any], above: str, preset: Path) -> Iter
             yield from _merge(table[key], value, f"{path}.", preset)
         elif table[key] != value:
             yield f"{path}: {table[key]} -> {value}"
-            table[key] = value
+            if isinstance(value, list):
+                table[key][:] = value  # the old list keeps its form, on one line
+            else:
+                table[key] = value

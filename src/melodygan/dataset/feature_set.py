@@ -44,6 +44,7 @@ class FeatureSet:
             stems = [text(stem) for stem in meta["stems"]]
             self.stem = stems[0]
             self._statistics = {stem: _mean_and_std(meta["statistics"][stem]) for stem in stems}
+        self._meta = meta
         rows = read_rows(folder / "index.jsonl")
         shards: dict[int, Float] = {}
         with as_written(folder / "index.jsonl"):
@@ -60,6 +61,20 @@ class FeatureSet:
             raise ValueError(f"frames {start} to {start + frames} of shard {shard}")
         track, stem, label, split = (text(row[key]) for key in ("track", "stem", "label", "split"))
         return Track(track, stem, label, split, mel)
+
+    @property
+    def n_mfcc(self) -> int:
+        """How many MFCC its pooled vectors sum up."""
+        return self._size("n_mfcc")
+
+    @property
+    def pooling(self) -> tuple[int, int]:
+        """Length of the windows of its pooled vectors, and their hop (frames)."""
+        return self._size("pool_frames"), self._size("pool_hop")
+
+    def _size(self, key: str) -> int:
+        with as_written(self.folder / "meta.json"):
+            return whole(self._meta[key])
 
     def has(self, split: str, label: str) -> bool:
         """Whether a label has any track in a split."""

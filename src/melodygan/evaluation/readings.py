@@ -29,6 +29,8 @@ ANCHORS = {
     "baseline": "the baseline",
     "separator": "the separation model",
     "pca": "principal components",
+    "mean": "the mean of all",
+    "gaussian": "a Gaussian per label",
 }
 
 
@@ -78,6 +80,7 @@ READINGS = {
     "log_mel_l1": Reading("How far is the spectrogram off?", False, _NAIVE, ("oracle",), 0.0),
     "log_magnitude_l1": Reading("How far are fine details off?", False, _NAIVE, ("oracle",), 0.0),
     "m_stft": Reading("How far is the sound off?", False, _NAIVE, ("oracle",), 0.0),
+    "reconstruction": Reading("How far is what it gives back off?", False, ("mean",), (), 0.0),
 }
 
 

@@ -39,7 +39,8 @@ def main() -> None:
     for name, file in {**files, "": folder / "evaluate/scores.json"}.items():
         for score, of in rows(json.loads(file.read_text()), name):
             beside = {k: v for k, v in of.items() if k != "value" and v is not None}
-            kept = {k: v for k, v in beside.items() if not k.endswith("_interval")}
+            left = ("_interval", "beside_")  # what verdicts go by
+            kept = {k: v for k, v in beside.items() if not k.endswith(left[0]) and left[1] not in k}
             anchors = ", ".join(
                 f"{k.replace('interval', '90 %')} {shown(v)}" for k, v in kept.items()
             )

@@ -114,6 +114,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.set_defaults(run=_play)
 
+    command = commands.add_parser("report", help="how long each training took, also on the page")
+    command.add_argument(
+        "-o", "--out", type=Path, metavar="FILE.html", help="write a copy of the page with it"
+    )
+    command.set_defaults(run=_report)
+
     command = commands.add_parser("import-vocoder", help="make a public checkpoint models/vocoder")
     command.add_argument("name", metavar="PATH|universal")
     command.add_argument(
@@ -209,6 +215,13 @@ def _convert(options: argparse.Namespace) -> int:
 
     settings = options.strength, options.keep_vocals
     print(convert(options.song, options.source, options.to, options.out, *settings))
+    return 0
+
+
+def _report(options: argparse.Namespace) -> int:
+    from melodygan.commands.report import report
+
+    print("\n".join(report(options.out)))
     return 0
 
 

@@ -88,8 +88,8 @@ def test_the_example_trains_scores_and_ends_with_its_verdict(extended: Path) -> 
     scores = json.loads((extended / "metrics/denoiser.json").read_text())
     assert 0 < scores["log_mel_l1"] < 0.5 * scores["baseline_log_mel_l1"]
     verdict = (
-        r"^denoiser: log_mel_l1 \S+ \(baseline \S+, ideal 0\): works, \d+% of the way from "
-        r"leaving the noise; next: "
+        r"^denoiser: log_mel_l1 \S+ \[\S+ to \S+\] \(baseline \S+, ideal 0\): "
+        r"works, \d+% of the way from leaving the noise; next: "
     )
     assert re.search(verdict, said, re.M), said
     first = outputs(extended)

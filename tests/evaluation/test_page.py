@@ -12,9 +12,11 @@ import numpy as np
 import pytest
 import soundfile
 import yaml
+from fake import AUDIO
 
 from melodygan.evaluation.page import write_report
 from melodygan.evaluation.players import mp3
+from melodygan.pipeline.files import write_json
 
 ROOT = Path(__file__).resolve().parents[2]
 STAGES: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text("utf-8"))["stages"]
@@ -102,6 +104,41 @@ def test_what_was_made_is_heard_beside_the_real_thing(world: Any) -> None:
     true = world.sounds["pop-6"]
     assert rate == world.features.audio.sample_rate and abs(len(heard) - len(true)) < 0.2 * rate
     assert np.sqrt(np.mean(heard**2)) == pytest.approx(np.sqrt(np.mean(true**2)), rel=0.1)
+
+
+def stems(world: Any, *names: str) -> str:
+    """The words of a page of stems of these names, of which `declare` says that they are there."""
+    folder = world.root / "metrics/separate"
+    folder.mkdir(parents=True, exist_ok=True)
+    files = {name: f"{number}.flac" for number, name in enumerate(names)}
+    for number, file in enumerate(files.values()):
+        sound = world.sounds["pop-0"][: AUDIO.sample_rate + number]
+        soundfile.write(folder / file, sound, AUDIO.sample_rate)
+    said = {"track": "x<1>", "label": "pop", "files": files} if files else {}
+    write_json(folder / "sample.json", said)
+    gain = {"mean": 10.09, "min": 8.06}
+    scores = {"tracks": 3, "scored": 2, "si_sdr_improvement_db": gain} if files else {"tracks": 3}
+    write_json(world.root / "metrics/separate.json", scores)
+    table = {"evaluate": {"deps": ["metrics/separate", "metrics/separate.json"]}}
+    (world.root / "dvc.yaml").write_text(yaml.safe_dump({"stages": table}))
+    return page(world)
+
+
+def test_separated_stems_are_heard_beside_the_true_ones_or_beside_the_mixture(world: Any) -> None:
+    world.samples("gan", world.cuts("validation", 8))
+    truth = ("mixture", "true vocals", "vocals", "true instrumental", "instrumental")
+    made = stems(world, *truth)
+    captions = [words(c).strip() for c in re.findall(r"<figcaption>(.*?)</figcaption>", made)]
+    assert captions[-5:] == [
+        "mixture", "true vocals", "vocals , separated", "true instrumental",
+        "instrumental , separated",
+    ]  # fmt: skip
+    assert "the true stems beside the separated ones. 10.1 dB nearer" in words(made)
+    assert "2 tracks; 8.1 dB on the worst" in words(made)
+    assert made.count('<audio controls preload="metadata" aria-label="x&lt;1&gt;, ') == 5
+    unknown = words(stems(world, "mixture", "vocals", "instrumental"))
+    assert "the mixture beside the separated stems; the true ones are not known." in unknown
+    assert 'id="separate"' not in stems(world), "nothing was separated"
 
 
 @pytest.mark.parametrize("name", HOSTILE)

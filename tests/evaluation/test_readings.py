@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from melodygan.evaluation.readings import ANCHORS, READINGS, read_scores
+from melodygan.evaluation.readings import ANCHORS, read_scores
 from melodygan.scores.directions import MEANINGS
 
 SET = {"value": 0.4, "floor": 0.0, "copies": 0.1, "shuffled": 0.8, "noise": 0.9}
@@ -15,13 +15,11 @@ def said(name: str, **score: Any) -> str:
     return read.sentence()
 
 
-def test_directions_are_those_that_the_scores_state() -> None:
-    for name, meaning in MEANINGS.items():
-        reading = READINGS[name]
-        assert reading.higher is not meaning.lower_is_better, name
-        assert set(reading.worst) <= set(meaning.worse), name
-    known = {key for reading in READINGS.values() for key in (*reading.worst, *reading.best)}
+def test_every_anchor_that_a_score_is_judged_by_has_words() -> None:
+    known = {key for of in MEANINGS.values() for key in (*of.worse, of.best) if key}
     assert known <= ANCHORS.keys()
+    for name, meaning in MEANINGS.items():
+        assert meaning.worse and (meaning.best or meaning.ideal is not None), name
 
 
 @pytest.mark.parametrize(
@@ -46,6 +44,22 @@ def test_intervals_that_overlap_the_baseline_s_show_nothing(
 ) -> None:
     of = SET | {"interval": [low, high], "shuffled_interval": [0.7, 0.9]}
     assert ("no difference is shown" in said("time_distance", **of)) == unclear
+
+
+def test_a_comparison_on_the_same_tracks_counts_more_than_intervals_that_overlap() -> None:
+    overlapping = SET | {"interval": [0.1, 0.8], "shuffled_interval": [0.6, 0.9]}
+    assert "no difference is shown" in said("time_distance", **overlapping)
+    for beside, unclear in (([0.3, 0.5], False), ([0.3, 0.81], True)):
+        of = overlapping | {"beside_shuffled": beside}
+        assert ("no difference is shown" in said("time_distance", **of)) == unclear
+
+
+def test_a_single_test_track_judges_nothing() -> None:
+    for value in (-1.0, 0.0, 0.4, 2.0):
+        words = said("time_distance", **(SET | {"value": value, "interval": None}))
+        assert words.startswith("Too little data to judge: a single test track.")
+    table = {"log_mel_l1": 0.3, "baseline_log_mel_l1": 1.2, "log_mel_l1_interval": None}
+    assert read_scores(table)[0][0].sentence().startswith("Too little data to judge")
 
 
 def test_inverted_anchors_judge_nothing() -> None:

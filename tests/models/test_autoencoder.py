@@ -54,7 +54,7 @@ def test_it_starts_as_principal_components_and_learns_what_they_miss(
     scores = task.test()
     after = scores["reconstruction"]
     assert after["value"] < 0.7 * after["pca"] < after["pca"] < after["mean"]
-    assert f" of the way from {AGAINST}" in (
+    assert f"weak, but better than {AGAINST}, " in (
         said := verdict("autoencoder", task.outcome, task.claim(scores))
     )
     assert "no better" not in said and "no difference" not in said

@@ -1,8 +1,11 @@
 """The autoregressive prior: what a position may see, sampling from the cache, and learning."""
 
 import itertools
+import re
+from dataclasses import replace
 from pathlib import Path
 
+import fake
 import numpy as np
 import pytest
 import torch
@@ -14,11 +17,12 @@ from melodygan.models.latent_prior.network import Grid, GridTransformer
 from melodygan.models.latent_prior.stream import Stream
 from melodygan.pipeline import UserError
 from melodygan.pipeline.params import parse
-from melodygan.training.verdict import verdict
+from melodygan.training.verdict import Outcome, verdict
 
 HEIGHT, COLUMNS, SIZE = 5, 6, 16
 # long enough clips for what is heard in time, and a grid fine enough for the tunes
 VQVAE = {"steps": 400, "lr": 2e-3, "stride": 4, "frames": 128}
+ENDED = Outcome(150, 150, 1.0, "", 2, False, ())
 LEARNING = {"steps": 150, "batch_size": 8, "lr": 3e-3, "validate_every": 150, "channels": 32,
             "layers": 2, "columns": 16}  # fmt: skip
 
@@ -166,7 +170,7 @@ def test_training_makes_ordered_music_of_the_wanted_label(
     assert after["time_distance"]["value"] < after["time_distance"]["shuffled"]
 
     scores = task.test()
-    assert scores["label_accuracy"]["value"] > 0.9 > scores["label_accuracy"]["noise"]
+    assert scores["label_accuracy"]["value"] > 0.9 > scores["label_accuracy"]["chance"]
 
     playing = task.trained().play(5, "drone")
     long = np.concatenate([next(playing) for _ in range(160)])  # ten training windows and more
@@ -187,6 +191,25 @@ def test_an_untrained_prior_is_told_so_and_ignores_the_label(trained, features, 
     scores = task.test()
     assert "works" not in verdict("latent_prior", task.outcome, task.claim(scores))
     assert scores["label_accuracy"]["value"] < 0.75
+
+
+def test_a_prior_that_has_learnt_noise_or_the_labels_the_wrong_way_round_is_told_so(
+    trained, misled, features, params
+) -> None:
+    trained("vqvae", params("vqvae", **VQVAE | {"steps": 150}))
+    music = fake.tunes(["beat", "drone"])
+    few = params("latent_prior", **LEARNING | {"steps": 40, "validate_every": 40})
+    wrong = misled("latent_prior", few, fake.noise(music), music)
+    scores = wrong.test()
+    del scores["label_accuracy"]
+    said = verdict("latent_prior", ENDED, wrong.claim(scores))
+    assert re.search(r"(no better than|no difference shown from) real columns in random", said)
+
+    other = {"beat": "drone", "drone": "beat"}
+    swapped = [replace(track, label=other[track.label]) for track in music]
+    wrong = misled("latent_prior", params("latent_prior", **LEARNING), swapped, music)
+    said = verdict("latent_prior", ENDED, wrong.claim(wrong.test()))
+    assert "label_accuracy 0" in said and "no better than chance" in said
 
 
 def test_music_plays_on_as_the_decoder_makes_it_of_the_whole(make, features, params) -> None:

@@ -102,8 +102,9 @@ def test_all_scores_have_all_anchors_and_an_interval_about_the_value(
             assert low <= values["value"] + 1e-9
             assert values["value"] <= high + 1e-9
         for score in ("shortfall", "shortfall_blind", "shortfall_both"):
-            low, high = direction[score]["transport_interval"]
-            assert low <= direction[score]["transport"] <= high
+            for baseline in ("identity", "equaliser", "transport"):
+                low, high = direction[score][f"beside_{baseline}"]
+                assert low - 1e-9 <= direction[score]["value"] <= high + 1e-9
 
 
 def test_the_mean_is_that_of_the_directions_and_both_that_of_the_shortfalls(

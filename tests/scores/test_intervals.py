@@ -6,8 +6,9 @@ from numpy.typing import NDArray
 
 from melodygan.scores.bootstrap import mean_interval, paired_interval
 from melodygan.scores.distances import kernel_distance, order_auc
-from melodygan.scores.intervals import differ, tracks_needed, with_interval
+from melodygan.scores.intervals import beside, draws, interval_of, tracks_needed
 from melodygan.scores.rows import Rows
+from melodygan.training.verdict import differ
 
 Matrix = NDArray[np.float64]
 
@@ -20,9 +21,7 @@ def logits(tracks: int, clips: int, seed: int, shift: float = 0.0) -> Rows:
 
 
 def interval(clips: Rows, reference: Rows) -> list[float]:
-    found = with_interval(order_auc, clips, reference, np.random.default_rng(0))[1]
-    assert found is not None
-    return found
+    return interval_of(draws(order_auc, clips, reference, 0))
 
 
 def test_more_tracks_narrow_an_interval_and_more_clips_of_the_same_do_not() -> None:
@@ -47,23 +46,30 @@ def test_an_interval_holds_the_truth_about_as_often_as_it_says() -> None:
 
 def test_the_value_lies_inside_its_interval() -> None:
     a, b = logits(6, 5, 0), logits(6, 5, 1)
-    value, found = with_interval(kernel_distance, a, b, np.random.default_rng(0))
-    assert found is not None and found[0] < value < found[1]
+    drawn = draws(kernel_distance, a, b, 0)
+    low, high = interval_of(drawn)
+    assert low < drawn[0] < high
 
 
-def test_one_held_out_track_has_no_interval_and_shows_no_difference() -> None:
-    value, found = with_interval(
-        order_auc, logits(50, 1, 0, shift=-9), logits(1, 20, 1), np.random.default_rng(0)
-    )
-    assert value == 1.0 and found is None
-    assert not differ(found, [0.0, 0.1])
-    assert tracks_needed(found, 1, 0.1) is None
+def test_sets_of_the_same_tracks_are_compared_draw_by_draw() -> None:
+    """Most of the spread is between tracks, and both sets have it: their difference has not."""
+    clips, reference = logits(4, 10, 0), logits(4, 10, 1)
+    spoilt = Rows(clips.values - 1.0, clips.track)
+    whole, worse = (draws(order_auc, of, reference, 0) for of in (clips, spoilt))
+    assert differ(beside(worse, whole), [whole[0], whole[0]])
+    assert not differ(interval_of(worse), interval_of(whole)), "alone they show nothing"
+    assert beside(worse, whole)[0] > whole[0], "and it says which is the worse one"
 
 
-def test_scores_differ_only_where_intervals_do_not_overlap() -> None:
-    assert differ([0.1, 0.2], [0.3, 0.4]) and differ([0.3, 0.4], [0.1, 0.2])
-    assert not differ([0.1, 0.3], [0.3, 0.4])
-    assert not differ([0.1, 0.9], [0.3, 0.4])
+def test_a_set_beside_itself_or_other_tracks_of_the_kind_shows_no_difference() -> None:
+    reference = logits(6, 10, 1)
+    one, other = (draws(order_auc, logits(6, 10, seed), reference, 0) for seed in (0, 2))
+    assert beside(one, one) == pytest.approx([one[0], one[0]])
+    assert not differ(beside(other, one), [one[0], one[0]])
+
+
+def test_one_held_out_track_says_nothing_of_how_many_are_needed() -> None:
+    assert tracks_needed(None, 1, 0.1) is None
 
 
 def test_half_the_width_needs_four_times_the_tracks() -> None:

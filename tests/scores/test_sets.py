@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from melodygan.pipeline.errors import UserError
 from melodygan.scores.damage import backwards, blurred, shuffled
 from melodygan.scores.directions import MEANINGS, judgeable
-from melodygan.scores.intervals import differ
 from melodygan.scores.rows import anywhere, regular
 from melodygan.scores.sets import RealSets
+from melodygan.training.verdict import differ
 
 Float = NDArray[np.float32]
 Make = Callable[..., list[Float]]
@@ -190,7 +190,7 @@ def test_equal_seeds_are_equal_scores(train: list[Float], held_out: list[Float])
 
 
 def test_every_score_has_a_stated_direction() -> None:
-    assert set(NAMES) | {"jury_distance"} == set(MEANINGS)
+    assert set(NAMES) | {"jury_distance"} <= set(MEANINGS)
 
 
 def test_the_anchors_of_enough_songs_lie_in_order(real: RealSets, tracks: Make) -> None:
@@ -200,8 +200,7 @@ def test_the_anchors_of_enough_songs_lie_in_order(real: RealSets, tracks: Make) 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_inverted_anchors_are_too_little_data_to_judge(name: str) -> None:
-    lower = MEANINGS[name].lower_is_better
-    best, worst = (0.1, 0.9) if lower else (0.9, 0.1)
+    best, worst = (0.9, 0.1) if MEANINGS[name].higher else (0.1, 0.9)
     score = dict.fromkeys(ANCHORS, worst) | {"floor": best}
     assert judgeable(name, score)
     for anchor in MEANINGS[name].worse:

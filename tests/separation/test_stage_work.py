@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from melodygan.pipeline.entries import SUMS
 from melodygan.pipeline.files import read_rows, sha256_file, write_rows
 from melodygan.separation import track
+from melodygan.separation.sample import RATE, SECONDS, loudest, write_sample
 from melodygan.separation.separate import StemSeparator
 from melodygan.separation.stage_work import restore_stems
 from melodygan.separation.track import separate_file
@@ -103,7 +104,46 @@ def test_the_stage_writes_stems_rejects_and_scores(project: Path) -> None:
     assert (metrics["tracks"], metrics["scored"]) == (3, 1)
     assert gain["mean"] == gain["min"] == pytest.approx((gain["vocals"] + gain["instrumental"]) / 2)
     assert gain["mean"] > 5
+    _the_sample_is_of_the_collection(project)
     _the_side_cache_comes_back(project, list(index.values()))
+
+
+def _the_sample_is_of_the_collection(project: Path) -> None:
+    """True stems go first, and neither the order of the rows nor an earlier sample counts."""
+    raw, stems, folder = (project / name for name in ("data/raw", "data/stems", "metrics/separate"))
+    said = json.loads((folder / "sample.json").read_text())
+    assert said["track"] == "b-demo"
+    assert list(said["files"]) == sorted(said["files"])
+    sounds = {what: soundfile.read(folder / file)[0] for what, file in said["files"].items()}
+    assert sounds.keys() == {
+        "mixture", "true vocals", "vocals", "true instrumental", "instrumental",
+    }  # fmt: skip
+    for stem in ("vocals", "instrumental"):
+        true, missed = sounds[f"true {stem}"], sounds[f"true {stem}"] - sounds[stem]
+        assert np.std(missed) < 0.5 * np.std(true)
+        assert np.std(sounds["mixture"] - true) > np.std(missed)
+    once = _bytes(folder)
+    rows = read_rows(raw / "index.jsonl")
+    write_rows(raw / "index.jsonl", rows[::-1])
+    write_sample(raw, stems, folder)
+    assert _bytes(folder) == once
+    write_rows(raw / "index.jsonl", [row | {"truth": None} for row in rows])
+    write_sample(raw, stems, folder)
+    said = json.loads((folder / "sample.json").read_text())
+    assert said["track"] == "a-mono"
+    assert said["files"].keys() == {"mixture", "vocals", "instrumental"}
+    write_rows(raw / "index.jsonl", rows)
+
+
+def test_the_sample_is_where_most_is_sung(tmp_path: Path) -> None:
+    vocals = np.zeros(25 * RATE, np.float32)
+    vocals[13 * RATE : 20 * RATE] = 0.1
+    vocals[100] = 1.0  # a click is not singing
+    cut = loudest({"vocals": np.ones_like(vocals), "true vocals": vocals})
+    assert len(cut["vocals"]) == SECONDS * RATE
+    assert cut["true vocals"].sum() == pytest.approx(0.1 * 7 * RATE)
+    short = loudest({"vocals": vocals[:50]})
+    assert len(short["vocals"]) == 50
 
 
 def _the_side_cache_comes_back(project: Path, index: list[dict[str, Any]]) -> None:
@@ -135,6 +175,8 @@ def test_a_disabled_stage_passes_the_mixes_through(project: Path) -> None:
     original = soundfile.read(project / "data/raw/b-demo.wav", dtype="int16")[0]
     np.testing.assert_array_equal(passed, original)
     assert metrics == {"tracks": 3, "scored": 0}
+    assert _bytes(project / "metrics/separate").keys() == {"sample.json"}
+    assert json.loads((project / "metrics/separate/sample.json").read_text()) == {}
 
 
 def test_the_tar_files_do_not_depend_on_the_order_of_the_work(project: Path) -> None:

@@ -326,6 +326,19 @@ def test_a_budget_of_minutes_ends_the_run_with_the_best_weights(
     assert len(workspace.curve("train")) == -(-task.outcome.steps // 10), "no row is lost"
 
 
+def test_the_time_of_a_resumed_run_is_that_of_both_parts(workspace: Workspace) -> None:
+    class Slow(SlideTask):
+        def batch(self, rng: np.random.Generator) -> Batch:
+            time.sleep(0.01)
+            return super().batch(rng)
+
+    first = workspace.train(Slow, lr=0.1, steps=20).spent
+    both = workspace.train(Slow, lr=0.1, steps=40).spent
+    assert both.wall_s > first.wall_s >= 0.2
+    assert both.wall_s >= 0.4 and both.cpu_s > first.cpu_s > 0
+    assert (both.device, both.processes) == ("cpu", 1)
+
+
 def test_a_limit_warns_once_with_what_to_change(
     workspace: Workspace, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -43,7 +43,7 @@ def test_every_stage_leaves_its_metrics_with_the_agreed_keys(project) -> None:
         "latent_prior": [
             "time_distance.value",
             "memorisation.copied",
-            *(f"label_accuracy.{name}" for name in ("value", "floor", "copies", "noise")),
+            *(f"label_accuracy.{name}" for name in ("value", "floor", "copies", "chance")),
         ],
         "latent_gan": [
             f"{name}.{anchor}"
@@ -117,6 +117,23 @@ def test_there_is_something_to_hear_and_to_see(project) -> None:
     for model, kind in made:
         pictures = list((project.root / "metrics/generate").glob(f"{model}-{kind}s-*.png"))
         assert pictures and pictures[0].read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_page_has_every_model_and_the_stems_and_a_copy_of_it_the_times(project) -> None:
+    project.run("melodygan", "report", "-o", "mail.html")
+    page, copy = (
+        (project.root / name).read_text("utf-8") for name in ("metrics/report.html", "mail.html")
+    )
+    trained = {path.parent.name for path in (project.root / "metrics").glob("*/run.json")}
+    untrained = {"download", "separate", "preprocess", "features", "data_report"}
+    assert trained == set(STAGES) - untrained - {"generate", "evaluate"}
+    for stage in (*trained, "separate"):
+        assert f'<h2 id="{stage}">' in page
+    assert "true vocals" in page
+    times = copy[copy.index("How long it took") :]
+    assert "not known" not in times
+    assert all(f"<td>{stage}</td><td>cpu</td>" in times for stage in trained)
+    assert copy.startswith(page[: page.index("How long it took")])
 
 
 def test_a_second_run_does_nothing(project) -> None:

@@ -17,8 +17,8 @@ from melodygan.scores.content import Content
 from melodygan.scores.conversions import CLIP, TRACKS, ConversionScores
 from melodygan.scores.jury.jury import Jury, tag_of
 from melodygan.scores.jury.sketch import sketch
+from melodygan.scores.labels import label_accuracy
 from melodygan.scores.sets import RealSets
-from melodygan.scores.style import StyleClassifier, cut_clips
 
 Float = NDArray[np.float32]
 Matrix = NDArray[np.float64]
@@ -26,12 +26,11 @@ Groups = Mapping[tuple[str, str], Sequence[Made]]
 Scores = dict[str, Any]
 Through = Callable[[Float], Float]
 
-LABEL_CLIPS = 512  # training clips of each label that its recogniser learns from, at most
 # of each kind: what `dvc metrics diff` shows
 HEADLINES = {
     "sample": ("time_distance", "order_auc", "memorisation", "jury_distance"),
     "reconstruction": ("log_mel_l1", "chroma", "onset_correlation"),
-    "conversion": ("shortfall", "shortfall_blind"),
+    "conversion": ("shortfall", "shortfall_blind", "shortfall_both"),
 }
 
 
@@ -78,12 +77,12 @@ class Judge:
         frames = min(*map(len, inner), *longest)
         clips = np.stack([mel[:frames] for mel in inner])
         further = {"jury_distance": self._heard_by_jury} if self.jury else {}
-        through = self.decoders.get(model)
+        through = self.decoders.get(model, lambda mels: mels)
         sets = RealSets(train, test, frames, self.seed, through, len(made), further)
         result: Scores = {"clips": sets.count, **sets.scores(clips)}
         labels = sorted({clip.label for clip in made if clip.label is not None})
         if len(labels) > 1:
-            result["label_accuracy"] = self._labels(labels, made, frames)
+            result["label_accuracy"] = self._labels(labels, made, frames, through)
         return result
 
     def _without_edges(self, clip: Made) -> Float:
@@ -104,30 +103,19 @@ class Judge:
                 self._heard[key] = self.jury.embed(sound, self.audio.sample_rate).mean(0)
         return np.stack([self._heard[key] for key in keys])
 
-    def _labels(self, labels: Sequence[str], made: Sequence[Made], frames: int) -> Scores:
+    def _labels(
+        self, labels: Sequence[str], made: Sequence[Made], frames: int, through: Through
+    ) -> Scores:
         """Share of clips in which a classifier of real clips hears the label asked for."""
         train, test = (
-            {
-                label: cut_clips(
-                    [track.mel for track in self.features.tracks(split, label)],
-                    frames,
-                    frames,
-                    LABEL_CLIPS,
-                )
-                for label in labels
-            }
+            {label: [t.mel for t in self.features.tracks(split, label)] for label in labels}
             for split in ("train", "test")
         )
-        classifier = StyleClassifier(train)
         clips = {
             label: np.stack([clip.mel[:frames] for clip in made if clip.label == label])
             for label in labels
         }
-        return {
-            "value": classifier.accuracy(clips),
-            "chance": 1 / len(labels),
-            "floor": classifier.accuracy(test),
-        }
+        return label_accuracy(clips, train, test, through, self.seed)
 
     def _reconstructions(self, model: str, made: Sequence[Made]) -> Scores:
         """How near rebuilt test tracks are to the true ones, and what of the songs is left.

@@ -1,7 +1,7 @@
 """metrics/report.html: what the models made, to hear and to see, with every score and verdict."""
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import requires, version
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,8 @@ from melodygan.evaluation.sections import (
     trust,
     versions,
 )
+from melodygan.evaluation.stems import SAMPLE, SCORES, stems_section
+from melodygan.evaluation.times import times_section
 from melodygan.page.document import write_document
 from melodygan.pipeline.files import as_written, read_json, text
 from melodygan.pipeline.guard import stage_table
@@ -32,16 +34,24 @@ def write_report(
     """Write the page on `groups` (of `read_index`), which `judge` gave the scores `heard`.
 
     Every model whose scores dvc.yaml declares as a dependency of `stage`, or that made a clip,
-    has its section, those that invent something first. missing: why a score is left out, or "".
+    has its section, those that invent something first; then the stems, if they are a dependency
+    too. missing: why a score is left out, or "".
     """
-    models = _models(groups, heard, stage)
+    deps = [Path(dep) for dep in stage_table(stage)["deps"]]
+    models = _models(groups, heard, deps)
+    if {SAMPLE, SCORES} <= set(deps):
+        stems = list(stems_section(SAMPLE, read_json(SCORES), judge.audio))
+    else:
+        stems = []
     tracks = len(judge.test)
     content = [
         *summary(models, tracks),
         f"<p class='soft'>{missing}</p>" if missing else "",
         *how_to_read(),
         *(piece for model in models for piece in model_section(model, judge)),
+        *stems,
         *trust(models, tracks),
+        *times_section({}),
         *versions(_versions()),
     ]
     write_document(
@@ -55,9 +65,10 @@ def write_report(
     )
 
 
-def _models(groups: Groups, heard: Mapping[str, Mapping[str, Any]], stage: str) -> list[Model]:
-    deps = [Path(dep) for dep in stage_table(stage)["deps"]]
-    tested = {dep.stem: dep for dep in deps if dep.match("metrics/*.json")}
+def _models(
+    groups: Groups, heard: Mapping[str, Mapping[str, Any]], deps: Sequence[Path]
+) -> list[Model]:
+    tested = {dep.stem: dep for dep in deps if dep.match("metrics/*.json") and dep != SCORES}
     names = [*tested, *dict.fromkeys(model for model, _ in groups if model not in tested)]
     models = []
     for model in names:

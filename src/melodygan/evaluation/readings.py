@@ -35,56 +35,6 @@ ANCHORS = {
 
 
 @dataclass(frozen=True)
-class Reading:
-    """What a score asks (`title`), and whether `higher` is better.
-
-    worst, best: keys of anchors, of which the first that is there counts; best may be a value too,
-    for scores whose ideal is known.
-    """
-
-    title: str
-    higher: bool
-    worst: tuple[str, ...]
-    best: tuple[str, ...] = ()
-    ideal: float | None = None
-
-
-_NAIVE = ("untrained", "mean_spectrum", "baseline", "separator")
-READINGS = {
-    "time_distance": Reading("Does it move as music does?", False, ("shuffled",), ("floor",)),
-    "order_auc": Reading("Is it in order, as real clips are?", False, ("shuffled",), ("floor",)),
-    "kernel_distance": Reading("Are timbre and level right?", False, ("noise",), ("floor",)),
-    "frechet_distance": Reading("The same, in means and spreads", False, ("noise",), ("floor",)),
-    "jury_distance": Reading("And to an independent jury?", False, ("noise",), ("floor",)),
-    "memorisation": Reading("Is it new, or copied?", True, ("copies",), ("floor",)),
-    "label_accuracy": Reading("Is the wanted label heard?", True, ("chance", "noise"), ("floor",)),
-    "style_probability": Reading(
-        "Does it sound like the target?", True, ("identity",), ("random_target",)
-    ),
-    "style_blind": Reading(
-        "Does it move like the target, whatever the equaliser?",
-        True,
-        ("identity",),
-        ("random_target",),
-    ),
-    "chroma": Reading("Are the notes still there?", True, ("chance",), ("identity",)),
-    "onset_correlation": Reading("Are the beats still there?", True, ("chance",), ("identity",)),
-    "tempo_agreement": Reading("Is the tempo kept?", True, ("chance",), ("identity",)),
-    "shortfall": Reading("What do style and content miss?", False, ("equaliser",), (), 0.0),
-    "shortfall_blind": Reading(
-        "The same, with the style that no equaliser makes", False, ("equaliser",), (), 0.0
-    ),
-    "shortfall_both": Reading(
-        "The mean of these two, which the verdict rests on", False, ("equaliser",), (), 0.0
-    ),
-    "log_mel_l1": Reading("How far is the spectrogram off?", False, _NAIVE, ("oracle",), 0.0),
-    "log_magnitude_l1": Reading("How far are fine details off?", False, _NAIVE, ("oracle",), 0.0),
-    "m_stft": Reading("How far is the sound off?", False, _NAIVE, ("oracle",), 0.0),
-    "reconstruction": Reading("How far is what it gives back off?", False, ("mean",), (), 0.0),
-}
-
-
-@dataclass(frozen=True)
 class Score:
     """One score. group: where it stands, such as "pop_to_swing"; anchors: all by their keys."""
 
@@ -96,18 +46,12 @@ class Score:
     claim: Claim | None  # None: nothing known to stand between
     best: str = ""  # what the claim's ideal is the score of
     note: str = ""  # what else to know of the figure
+    alone: bool = False  # whether it has no interval because a single track was tested
 
     @property
     def title(self) -> str:
         """In words; a score that is not known is called by its name."""
-        return READINGS[self.name].title if self.name in READINGS else self.name.replace("_", " ")
-
-    @property
-    def _inverted(self) -> str:
-        """What the best does not beat although it should, in words."""
-        found = _inverted(self.name, self.anchors)
-        against = self.claim.against if self.claim else ""
-        return name_of(found[0]) if found else against
+        return MEANINGS[self.name].title if self.name in MEANINGS else self.name.replace("_", " ")
 
     def sentence(self) -> str:
         """What the figure says, as one plain sentence."""
@@ -116,17 +60,20 @@ class Score:
             return ", ".join([number(self.value, 3), *beside]) + f".{self.note}"
         share = self.claim.reached
         if share is None:
+            found = name_of(inverted(self.name, self.anchors)[0])
             return (
-                f"Too little data to judge: {self._inverted} is no worse than {self.best}. "
+                f"Too little data to judge: {found} is no worse than {self.best}. "
                 "More test tracks will tell."
             )
+        if self.alone:
+            return "Too little data to judge: a single test track. More of them will tell."
         if share <= 0:
             said = f"No better than {self.claim.against}"
         elif share >= 1:
             said = f"As good as {self.best}"
         else:
             said = f"{share:.0%} of the way from {self.claim.against} to {self.best}"
-        if self.claim.unclear and share > 0:
+        if self.claim.interval and self.claim.unclear and share > 0:
             said += ", but on so few tracks no difference is shown"
         return f"{said}.{self.note}"
 
@@ -136,12 +83,8 @@ def name_of(anchor: str) -> str:
     return ANCHORS.get(anchor, anchor.replace("_", " "))
 
 
-def _inverted(name: str, anchors: Mapping[str, float]) -> list[str]:
-    return inverted(name, anchors) if name in MEANINGS and "floor" in anchors else []
-
-
 def read_scores(table: Mapping[str, Any]) -> tuple[list[Score], dict[str, Any]]:
-    """The scores of a stage's (or a kind's) table in the order of READINGS, and its other values.
+    """The scores of a stage's (or a kind's) table in the order of MEANINGS, and its other values.
 
     A flat `x` beside `baseline_x` (and `x_interval`) is a score too.
     """
@@ -152,7 +95,7 @@ def read_scores(table: Mapping[str, Any]) -> tuple[list[Score], dict[str, Any]]:
             scores.append(_score(path, of))
         else:
             rest |= {".".join([*path, key]): value for key, value in of.items()}
-    order = list(READINGS)
+    order = list(MEANINGS)
     scores.sort(
         key=lambda s: (s.group, order.index(s.name) if s.name in order else len(order), s.name)
     )
@@ -168,7 +111,9 @@ def _tables(table: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tu
     pairs = [key for key in flat if f"baseline_{key}" in flat]
     for key in pairs:
         of = {"value": flat.pop(key), "baseline": flat.pop(f"baseline_{key}")}
-        yield (*path, key), of | {"interval": flat.pop(f"{key}_interval", None)}
+        if f"{key}_interval" in flat:
+            of["interval"] = flat.pop(f"{key}_interval")
+        yield (*path, key), of
     if flat:
         yield path, flat
     for key, inner in table.items():
@@ -185,26 +130,36 @@ def _score(path: tuple[str, ...], of: Mapping[str, Any]) -> Score:
     }
     interval = tuple(of["interval"]) if of.get("interval") else None
     claim, ideal = None, ""
-    if reading := READINGS.get(name):
-        worst = next((key for key in reading.worst if key in anchors), None)
-        goal = next((key for key in reading.best if key in anchors), "")
-        best = anchors.get(goal, reading.ideal)
-        ideal = name_of(goal) if goal else "perfect"
+    if meaning := MEANINGS.get(name):
+        worst = next((key for key in meaning.worse if key in anchors), None)
+        best = meaning.end(anchors)
+        ideal = name_of(meaning.best) if meaning.best in anchors else "perfect"
         if worst and best is not None:
+            paired = of.get(f"beside_{worst}")
             claim = Claim(
                 name,
                 of["value"],
                 anchors[worst],
                 name_of(worst),
                 best,
-                reading.higher,
-                interval,
-                of.get(f"{worst}_interval"),
-                judgeable=not _inverted(name, anchors),
+                meaning.higher,
+                interval=paired or interval,
+                baseline_interval=None if paired else of.get(f"{worst}_interval"),
+                judgeable=not inverted(name, anchors),
             )
     note = ""
     if "accuracy" in of:
         note = f" Its classifier is right about {of['accuracy']:.0%} of real test clips."
     if "copied" in of:
         note = f" {of['copied']:.0%} of the clips are copies."
-    return Score(".".join(groups), name, float(of["value"]), interval, anchors, claim, ideal, note)
+    return Score(
+        ".".join(groups),
+        name,
+        float(of["value"]),
+        interval,
+        anchors,
+        claim,
+        ideal,
+        note,
+        alone="interval" in of and interval is None,
+    )

@@ -5,6 +5,7 @@ The clips of one track are not independent, so nothing finer than tracks is ever
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,3 +44,17 @@ def paired_interval(values: Sequence[float], baselines: Sequence[float], seed: i
     if between is None:
         return None
     return [float(np.mean(baselines)) + edge for edge in between]
+
+
+def paired_score(
+    name: str, values: Sequence[float], baselines: Sequence[float], seed: int
+) -> dict[str, Any]:
+    """A score of test tracks beside a baseline of the same ones, as a metrics file has it.
+
+    `name` and `baseline_<name>`: their means. `<name>_interval`: `paired_interval`.
+    """
+    return {
+        name: float(np.mean(values)),
+        f"baseline_{name}": float(np.mean(baselines)),
+        f"{name}_interval": paired_interval(values, baselines, seed),
+    }

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from melodygan.audio.mel import MelConfig
-from melodygan.scores.bootstrap import covered, track_weights
+from melodygan.scores.bootstrap import Interval, covered, track_weights
 from melodygan.scores.content import Content
 from melodygan.scores.style import StyleClassifier, cut_clips, movement, timbre
 from melodygan.scores.training_free import Equaliser, Transport
@@ -33,7 +33,7 @@ STYLES = {"style_probability": timbre, "style_blind": movement}
 SHORTFALLS = {"shortfall": "style_probability", "shortfall_blind": "style_blind"}
 BOTH = "shortfall_both"  # the mean of these two
 MEAN = "mean"  # of both directions
-BASELINES = ("equaliser", "transport")
+BASELINES = ("identity", "equaliser", "transport")  # what a verdict may rest on
 CONTENT = ("chroma", "onset_correlation", "tempo_agreement")
 LEAST_CONTRAST = 0.1  # of style, between real tracks of the two labels
 
@@ -113,7 +113,8 @@ class ConversionScores:
 
         By direction, and for "mean" of these, and score: `value`, the five anchors, and `interval`,
         the 90 % interval of the value over the choice of held-out tracks, or None for a single
-        track. The shortfalls have `equaliser_interval` and `transport_interval` too, for verdicts.
+        track. The shortfalls have `beside_identity`, `beside_equaliser` and `beside_transport` too:
+        the interval of the value beside such an answer for the same tracks (`paired_interval`).
         """
         if not converted:
             return {}
@@ -143,7 +144,7 @@ class ConversionScores:
                 "interval": covered(means["value"][score][1:]) if known else None,
                 **({"accuracy": self.accuracy[score]} if score in STYLES else {}),
                 **{
-                    f"{key}_interval": covered(means[key][score][1:]) if known else None
+                    f"beside_{key}": _beside(means["value"][score], means[key][score], known)
                     for key in BASELINES
                     if score in (*SHORTFALLS, BOTH)
                 },
@@ -221,6 +222,13 @@ def _shortfall(style: str, answer: Answer, answers: Mapping[str, Answer]) -> Mat
     chance = _kept(answers["random_target"])
     kept = (_kept(answer) - chance) / np.maximum(1 - chance, 1e-6)  # 0: all tracks are one song
     return 2 - np.clip(gained, 0, 1) - np.clip(kept, 0, 1)
+
+
+def _beside(drawn: Matrix, others: Matrix, known: bool) -> Interval:
+    """Interval of the difference of two scores of the same tracks, moved by the other's value."""
+    if not known:
+        return None
+    return [float(others[0]) + edge for edge in covered((drawn - others)[1:])]
 
 
 def _kept(answer: Answer) -> Matrix:

@@ -13,29 +13,37 @@ Matrix = NDArray[np.float64]
 Compare = Callable[[Rows, Rows, Matrix, Matrix], Matrix]
 
 
-def with_interval(
-    compare: Compare, clips: Rows, reference: Rows, rng: np.random.Generator
-) -> tuple[float, Interval]:
-    """A score of clips against reference clips, and its interval over the tracks of both.
+def draws(compare: Compare, clips: Rows, reference: Rows, seed: int) -> Matrix:
+    """A score of clips against reference clips, then of draws of both's tracks; (1 + DRAWS,).
 
-    By a Bayesian bootstrap (scores/bootstrap.py). Reweighting is like having fewer tracks, which
-    biases some distances, so the draws are shifted to have the score as their median.
+    By a Bayesian bootstrap (scores/bootstrap.py). Equal seeds give the reference's tracks the same
+    weights, and those of all sets of as many tracks: sets that were cut from the same tracks, in
+    the same order, are drawn alike and may be compared draw by draw (`beside`).
     """
-    weights = [track_weights(n, rng) * n for n in (clips.tracks, reference.tracks)]
-    value, *rest = compare(clips, reference, *weights)
-    if reference.tracks < 2:
-        return float(value), None
-    draws = np.array(rest)
-    low, high = np.percentile(draws, COVERED) - np.median(draws) + value
-    return float(value), [float(low), float(high)]
+    weights = [
+        track_weights(rows.tracks, np.random.default_rng([seed, stream])) * rows.tracks
+        for stream, rows in enumerate((clips, reference))
+    ]
+    return compare(clips, reference, *weights)
 
 
-def differ(one: Interval, other: Interval) -> bool:
-    """Whether two scores are shown to differ: their intervals do not overlap.
+def interval_of(drawn: Matrix) -> list[float]:
+    """The 90 % interval of a score from its `draws`.
 
-    False means "no difference shown", never "equal". An unknown interval shows nothing.
+    Reweighting is like having fewer tracks, which biases some distances, so the draws are shifted
+    to have the score as their median.
     """
-    return one is not None and other is not None and (one[1] < other[0] or other[1] < one[0])
+    value, rest = drawn[0], drawn[1:]
+    low, high = np.percentile(rest, COVERED) - np.median(rest) + value
+    return [float(low), float(high)]
+
+
+def beside(drawn: Matrix, others: Matrix) -> list[float]:
+    """Where a score may lie beside another one of the same draws: a point to compare it with.
+
+    The interval of the difference, moved by the other's value, as in `paired_interval`.
+    """
+    return [float(others[0]) + edge for edge in interval_of(drawn - others)]
 
 
 def tracks_needed(interval: Interval, tracks: int, width: float) -> int | None:

@@ -11,7 +11,7 @@ from melodygan.pipeline.errors import UserError
 from melodygan.scores import distances
 from melodygan.scores.damage import shuffled
 from melodygan.scores.embedding import Embedding, describe
-from melodygan.scores.intervals import Compare, with_interval
+from melodygan.scores.intervals import Compare, beside, draws, interval_of
 from melodygan.scores.order import OrderJudge
 from melodygan.scores.rows import Clips, Rows, anywhere, independent, regular
 from melodygan.scores.time_embedding import describe_time
@@ -55,11 +55,18 @@ class Measure:
         """`value` and `interval`, and the same of the anchors (see RealSets.scores)."""
         result: dict[str, Any] = {name: self.value(rows) for name, rows in self.anchors.items()}
         judged = {"value": clips} | {name: self.anchors[name] for name in ("floor", "shuffled")}
-        for name, rows in judged.items():
-            rng = np.random.default_rng(seed)
-            result[name], interval = with_interval(self.compare, rows, self.reference, rng)
-            result["interval" if name == "value" else f"{name}_interval"] = interval
-        return result
+        drawn = {name: self.draws(rows, seed) for name, rows in judged.items()}
+        known = self.reference.tracks > 1
+        for name, of in drawn.items():
+            result[name] = float(of[0])
+            key = "interval" if name == "value" else f"{name}_interval"
+            result[key] = interval_of(of) if known else None
+        between = beside(drawn["value"], drawn["shuffled"]) if known else None
+        return result | {"beside_shuffled": between}
+
+    def draws(self, clips: Rows, seed: int) -> Matrix:
+        """The score and its draws, to be compared with those of other clips of the same tracks."""
+        return draws(self.compare, clips, self.reference, seed)
 
 
 class RealSets:
@@ -121,7 +128,8 @@ class RealSets:
         anywhere), `shuffled` (the same clips' columns in random order: sound without order in
         time) and `noise` (with the training data's mean and spread in each band). `interval`,
         `floor_interval`, `shuffled_interval`: [low, high] over tracks, or None where only one
-        track is held out. memorisation has `copied` too: the share of clips that are copies.
+        track is held out. beside_shuffled: that of the value beside `shuffled` on the same tracks
+        (`intervals.beside`). memorisation has `copied` too: the share of clips that are copies.
         """
         clips = independent(generated[: self.count])
         result = {name: self._score(name, clips) for name in self._makers}

@@ -92,11 +92,11 @@ class StyleClassifier:
 
     def accuracy(self, clips: dict[str, Float]) -> float:
         """Share of clips (n, frames, n_mels) by label that are recognised; labels weigh equally."""
-        right = [
-            (self._softmax(of).argmax(1) == self.labels.index(label)).double().mean()
-            for label, of in clips.items()
-        ]
-        return float(torch.stack(right).mean())
+        return float(np.mean([self.right(of, label).mean() for label, of in clips.items()]))
+
+    def right(self, clips: Float, label: str) -> Matrix:
+        """1 for each of the clips (n, frames, n_mels) that is taken for `label`, else 0; (n,)."""
+        return (self._softmax(clips).argmax(1) == self.labels.index(label)).double().numpy()
 
     def _softmax(self, clips: Float) -> torch.Tensor:
         x = torch.from_numpy(self.embedding.apply(self.description(clips)))

@@ -115,7 +115,8 @@ def _shard(stems: Path, shard: int) -> Path:
     return stems / f"stems-{shard:02d}.tar"
 
 
-def _extent(stems: Path, place: dict[str, Any]) -> Extent:
+def extent(stems: Path, place: dict[str, Any]) -> Extent:
+    """Where in the folder `stems` one stem lies; place: as the index has it."""
     return Extent(_shard(stems, place["shard"]), place["offset"], place["bytes"])
 
 
@@ -126,7 +127,7 @@ def restore_stems(row: Row, source: Path, folder: Path) -> None:
     AudioError when the tar file is not there.
     """
     for stem, place in row.get("stems", {}).items():
-        with _extent(source, place).open() as packed, (folder / f"{stem}.flac").open("wb") as file:
+        with extent(source, place).open() as packed, (folder / f"{stem}.flac").open("wb") as file:
             shutil.copyfileobj(packed, file, 1 << 20)
     result = ("rejected", "clipped", "sha256", "short")
     write_json(folder / RESULT, {key: row[key] for key in result if key in row})
@@ -156,7 +157,7 @@ def score(raw: Path, stems: Path) -> dict[str, Any]:
         places = index[row["track"]].get("stems", {})
         if row["truth"] and "vocals" in places:
             estimates = [
-                decode(_extent(stems, places[stem]))[0] for stem in ("vocals", "instrumental")
+                decode(extent(stems, places[stem]))[0] for stem in ("vocals", "instrumental")
             ]
             mix, vocals = (
                 to_stereo(decode(raw / file, SAMPLE_RATE, row["start"], row["end"])[0])

@@ -30,6 +30,7 @@ from melodygan.training.samples import Samples
 from melodygan.training.settings import TrainSettings
 from melodygan.training.state import RunState
 from melodygan.training.task import Batch, Task, Update
+from melodygan.training.times import Spent
 from melodygan.training.verdict import Outcome
 
 LOG_EVERY = 10  # steps averaged into one row of the training curve
@@ -123,8 +124,8 @@ class _Run:
         self.curves = Curves(folder, state.rows, extra) if self.first else None
         self.samples = Samples(checkpoints.folder / "samples", folder, state.step)
         self.progress = Progress(name, state, settings.steps, self.first)
-        self.saved = self.resumed = time.monotonic()
-        self.seconds = state.seconds
+        self.saved = time.monotonic()
+        self.before = state.seconds - self.saved, state.cpu_seconds - time.process_time()
         if self.first:
             for row in state.rows.get("validation", []):
                 self._ask(int(row["step"]), {k: v for k, v in row.items() if k != "step"})
@@ -162,6 +163,9 @@ class _Run:
             self._log()
         if state.validated != state.step:
             self._validate()
+        self._count_time()
+        on = self.device.type, self.processes.count
+        state.task.spent = Spent(state.seconds, state.cpu_seconds, *on)
         self.samples.publish()
         self.progress.close(state)
         if self.curves:
@@ -231,11 +235,16 @@ class _Run:
 
     def _check_budget(self) -> None:
         state = self.state
-        state.seconds = self.seconds + time.monotonic() - self.resumed
+        self._count_time()
         limit = self.settings.max_minutes
         over = 0 < limit * 60 <= state.seconds
         if limit and self.processes.agree(over, self.device):
             state.stopped = f"max_minutes ({limit:g}) reached"
+
+    def _count_time(self) -> None:
+        wall, cpu = self.before
+        self.state.seconds = wall + time.monotonic()
+        self.state.cpu_seconds = cpu + time.process_time()
 
     def _validate(self) -> None:
         """Score the weights on held-out tracks, in the first process; keep the best."""
@@ -303,6 +312,7 @@ class _Run:
         for logs in self.state.pending:
             values = {key: float(value) for key, value in logs.items()}
             require_finite(values, self.state.step, self.name)
+        self._count_time()
         state = self.state.dump()
         if self.first:
             self.checkpoints.save(self.state.step, state)

@@ -10,6 +10,7 @@ from melodygan.pipeline.stage import Stage
 from melodygan.training.data import Data
 from melodygan.training.loop import train
 from melodygan.training.task import Task
+from melodygan.training.times import keep
 from melodygan.training.verdict import verdict
 
 
@@ -18,7 +19,8 @@ def train_stage(stage: Stage, task_type: type[Task]) -> None:
 
     The task is made from the stage's group of params.yaml and from what dvc.yaml lets it read.
     metrics/<stage>/run.json keeps what the page of results says of the run: `verdict`, the
-    `settings`, and how it ended (Outcome; nothing where nothing is trained).
+    `settings`, and how it ended (Outcome; nothing where nothing is trained). How long it took
+    is no output (`training/times.py`).
     Raises UserError for bad parameters or inputs.
     """
     params: Any = load(task_type.params_type, stage.name)
@@ -31,19 +33,27 @@ def train_stage(stage: Stage, task_type: type[Task]) -> None:
     task.trained().save(Path("models") / stage.name)
     scores = task.test()
     write_json(Path(f"metrics/{stage.name}.json"), scores)
-    said = _verdict(stage.name, task, scores)
+    said = _verdict(stage.name, task, scores, _group(stage.name, params, settings))
     if said:
         print(said)
     ended = {} if task.idle else asdict(task.outcome)
     record = {"verdict": said, "settings": asdict(params), "outcome": ended}
     write_json(Path("metrics", stage.name, "run.json"), record)
+    if not task.idle:
+        stage.when_done(lambda: keep(stage.name, task.spent))
 
 
-def _verdict(stage: str, task: Task, scores: dict[str, Any]) -> str:
+def _verdict(stage: str, task: Task, scores: dict[str, Any], group: str) -> str:
     if task.idle:
         return f"{stage}: {task.idle}"
     besides = task.besides(scores)
     for other in besides:
         print(f"{stage}: {other.words()}")
     claim = task.claim(scores)
-    return verdict(stage, task.outcome, claim, besides) if claim else ""
+    return verdict(stage, task.outcome, claim, besides, group) if claim else ""
+
+
+def _group(stage: str, params: Any, settings: Any) -> str:
+    """Where in params.yaml the settings of the loop stand: in the stage's group, or inside it."""
+    inner = (name for name, value in vars(params).items() if value is settings)
+    return f"{stage}.{next(inner)}" if settings is not params and settings else stage

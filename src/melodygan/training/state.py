@@ -26,7 +26,7 @@ class RunState:
             for name, optimiser in task.optimisers.items()
         }
         self.step = 0
-        self.seconds = 0.0  # of training, over all resumptions
+        self.seconds = self.cpu_seconds = 0.0  # of training, over all resumptions
         self.validated = -1  # the step of the last validation
         self.stopped = ""  # why the run ended early
         self.pending: list[dict[str, Tensor]] = []
@@ -101,8 +101,8 @@ class RunState:
 
 
 _PLAIN = (
-    "step", "seconds", "validated", "stopped", "pending", "rows", "best", "best_step",
-    "best_score", "warnings",
+    "step", "seconds", "cpu_seconds", "validated", "stopped", "pending", "rows", "best",
+    "best_step", "best_score", "warnings",
 )  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from melodygan.audio.mel import MelConfig
 from melodygan.training.data import Data
 from melodygan.training.processes import Processes
 from melodygan.training.settings import TrainSettings
+from melodygan.training.times import Spent
 from melodygan.training.verdict import Claim, Outcome
 
 Batch = dict[str, Tensor]
@@ -74,7 +75,7 @@ class Task(ABC):
     networks that torch.compile may take (none that is differentiated twice). channels_last: whether
     the weights of 2-D convolutions lie with the channels innermost, which is faster where no
     instance normalisation follows. audio: the mel convention of the samples. idle: why there is
-    nothing to train, for a task without networks. outcome, processes: set by the loop.
+    nothing to train, for a task without networks. outcome, spent, processes: set by the loop.
     """
 
     params_type: ClassVar[type]
@@ -92,6 +93,7 @@ class Task(ABC):
     idle: str = ""
     audio: MelConfig
     outcome: Outcome
+    spent: Spent
     processes: Processes = Processes()
 
     @classmethod

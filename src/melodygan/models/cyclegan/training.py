@@ -231,8 +231,7 @@ class CycleGANTask(Task):
             of["value"],
             of[best],
             names[best],
-            interval=of["interval"],
-            baseline_interval=of.get(f"{best}_interval"),
+            interval=of[f"beside_{best}"],
         )
 
     def _judge(self, split: str) -> ConversionScores:

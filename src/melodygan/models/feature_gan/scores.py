@@ -11,7 +11,7 @@ from melodygan.dataset.pooled import PooledVectors
 from melodygan.scores import distances
 from melodygan.scores.bootstrap import Interval, covered, paired_interval, track_weights
 from melodygan.scores.embedding import Embedding
-from melodygan.scores.intervals import Compare, with_interval
+from melodygan.scores.intervals import Compare, draws, interval_of
 from melodygan.scores.rows import Rows
 from melodygan.scores.style import StyleClassifier
 
@@ -134,10 +134,10 @@ class VectorScores:
         result: dict[str, Any] = {}
         for name, vectors in made.items():
             track = self.train.track[self._chosen] if name == "floor" else None
-            rng = np.random.default_rng(self.seed)
-            rows = self._rows(vectors, track)
-            result[name], interval = with_interval(compare, rows, self.reference, rng)
-            result["interval" if name == "value" else f"{name}_interval"] = interval
+            drawn = draws(compare, self._rows(vectors, track), self.reference, self.seed)
+            result[name] = float(drawn[0])
+            key = "interval" if name == "value" else f"{name}_interval"
+            result[key] = interval_of(drawn) if self.reference.tracks > 1 else None
         result["paired"] = self._paired(compare, made["value"], made["gaussian"])
         return result
 
@@ -154,8 +154,8 @@ class VectorScores:
             compare(self._rows(of), self.reference, track_weights(len(of), rng) * len(of), shared)
             for of in (one, other)
         )
-        draws = (a - b)[1:]
-        return [float(a[0] + edge - np.median(draws)) for edge in covered(draws)]
+        between = (a - b)[1:]
+        return [float(a[0] + edge - np.median(between)) for edge in covered(between)]
 
     def _memory(self, made: dict[str, Float]) -> dict[str, float]:
         """All through the autoencoder, as an invented vector is."""

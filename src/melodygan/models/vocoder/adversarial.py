@@ -102,8 +102,14 @@ class AdversarialTask(KindTask):
     def claim(self, scores: Scores) -> Claim:
         """How it compares with Griffin-Lim: an untrained generator makes nothing but noise."""
         m_stft = scores["m_stft"]
-        against = "Griffin-Lim, 32 iterations"
-        return Claim("m_stft", m_stft["value"], m_stft["griffin_lim_32"], against, m_stft["oracle"])
+        return Claim(
+            "m_stft",
+            m_stft["value"],
+            m_stft["griffin_lim_32"],
+            "Griffin-Lim, 32 iterations",
+            m_stft["oracle"],
+            interval=m_stft["beside_griffin_lim_32"],
+        )
 
     def _answers(self, real: Tensor, made: Tensor) -> tuple[list[Answers], list[Answers]]:
         assert self.panel

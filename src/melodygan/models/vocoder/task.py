@@ -15,7 +15,7 @@ from melodygan.audio.stft import batch_log_mel, stft
 from melodygan.models.vocoder.config import VocoderParams
 from melodygan.models.vocoder.vocoder import Vocoder
 from melodygan.scores.audio import log_magnitude_l1, log_mel_l1, multi_resolution_stft
-from melodygan.scores.bootstrap import paired_interval
+from melodygan.scores.bootstrap import mean_interval, paired_interval
 from melodygan.training.data import Data
 from melodygan.training.task import Limit, Task
 from melodygan.training.verdict import Claim
@@ -84,8 +84,9 @@ class KindTask(Task):
 
         value: the vocoder's. untrained: that of the best synthesis without training. oracle: 32
         iterations of fast Griffin-Lim on the true magnitude. griffin_lim_32: the same on pinv(mel).
-        interval: 90 % interval of the value over tracks, beside `untrained` on the same ones
-        (`paired_interval`), or None for a single track.
+        interval: 90 % interval of the value over tracks, or None for a single one.
+        beside_untrained, beside_griffin_lim_32: that beside those on the same tracks
+        (`paired_interval`).
         """
         sounds = self._held_out("test", TEST_SECONDS)
         vocoder = self.trained()
@@ -105,7 +106,11 @@ class KindTask(Task):
         rows["untrained"] = self._untrained(sounds)
         return {
             key: {name: float(np.mean(of[key])) for name, of in rows.items()}
-            | {"interval": paired_interval(values, rows["untrained"][key], self.data.seed)}
+            | {"interval": mean_interval(values, self.data.seed)}
+            | {
+                f"beside_{name}": paired_interval(values, rows[name][key], self.data.seed)
+                for name in ("untrained", "griffin_lim_32")
+            }
             for key, values in rows["value"].items()
         }
 
@@ -118,7 +123,7 @@ class KindTask(Task):
             m_stft["untrained"],
             "the same synthesis without the network",
             m_stft["oracle"],
-            interval=m_stft["interval"],
+            interval=m_stft["beside_untrained"],
         )
 
     def _untrained(self, sounds: list[Float]) -> dict[str, list[float]]:

@@ -49,7 +49,8 @@ MODELS: dict[str, dict[str, Any]] = {
     "cyclegan": SETTINGS | {
         "lr": 5e-4, "labels": [], "frames": 32, "generator": "resnet", "width": 4, "blocks": 1,
         "residual": True, "cycle": 1.0, "identity": 1.0, "chroma": 1.0, "onset": 1.0,
-        "calibrate": True, "pool": 8,
+        "calibrate": True, "pool": 8, "spectral_norm": False, "transpose": 0, "stretch": 0.0,
+        "mask": 0.0,
     },
     "autoencoder": SETTINGS | {
         "hop": 16, "widths": [32], "latent": 16, "dropout": 0.0, "weight_decay": 0.0, "mixup": 1.0,

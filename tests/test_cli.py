@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import sys
 from dataclasses import replace
+from itertools import permutations
 from pathlib import Path
 
 import numpy as np
@@ -51,7 +52,8 @@ def song(repository: Path) -> Path:
     audio, vocoder = load(MelConfig, "audio"), load(VocoderParams, "vocoder")
     params = load(CycleGANParams, "cyclegan")
     generators = {
-        direction: make_generator(params) for direction in (("jazz", "rock"), ("rock", "jazz"))
+        direction: make_generator(params, audio.n_mels)
+        for direction in (("jazz", "rock"), ("rock", "jazz"))
     }
     TrainedCycleGAN(generators, params, audio, Scale(2.0)).save(Path("models/cyclegan"))
     without_network = replace(vocoder, kind="griffinlim")
@@ -130,6 +132,22 @@ def test_a_whole_song_is_converted_to_16_bit_mono_of_its_own_length(song: Path) 
     assert main(["convert", str(song), "--from", "jazz", "--to", "rock", "-o", "out/new.wav"]) == 0
     assert Path("out/new.wav").read_bytes() == first
     assert [path.name for path in Path("out").iterdir()] == ["new.wav"]
+
+
+def test_of_three_labels_the_songs_own_is_asked_for(
+    song: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    audio, params = load(MelConfig, "audio"), load(CycleGANParams, "cyclegan")
+    networks = {label: make_generator(params, audio.n_mels) for label in ("jazz", "pop", "rock")}
+    generators = {way: networks[way[1]] for way in permutations(networks, 2)}
+    TrainedCycleGAN(generators, params, audio, Scale(2.0)).save(Path("models/cyclegan"))
+    arguments = ["convert", str(song), "--to", "rock", "-o", "a.wav"]
+    assert main(arguments) == 1
+    told = capsys.readouterr().err
+    assert "cyclegan converts to rock from jazz, pop: say with --from" in told
+    assert told.count("\n") == 1 and not Path("a.wav").exists()
+    assert main([*arguments, "--from", "pop"]) == 0
+    assert "pop to rock" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

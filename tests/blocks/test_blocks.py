@@ -52,6 +52,21 @@ def test_it_judges_patches_of_70_by_70() -> None:
     assert int(touched.max() - touched.min()) + 1 == 70
 
 
+def test_spectral_norm_bounds_what_each_layer_can_amplify() -> None:
+    torch.manual_seed(0)
+    network = PatchGAN(4, spectral_norm=True)
+    image = torch.rand(2, 1, 64, 64)
+    for _ in range(30):  # a step of the power iteration each
+        scores = network(image)
+    assert scores.shape == PatchGAN(4)(image).shape
+    layers = [module for module in network.modules() if isinstance(module, torch.nn.Conv2d)]
+    assert len(layers) == 5
+    for layer in layers:
+        largest = torch.linalg.matrix_norm(layer.weight.detach().flatten(1), 2)
+        assert float(largest) == pytest.approx(1, abs=0.02)
+    assert not any(isinstance(m, torch.nn.InstanceNorm2d) for m in network.modules())
+
+
 def test_scale_is_inverted_exactly_inside_its_range() -> None:
     scale = Scale.of(-5.0, 2.5)
     mel = torch.linspace(-11.5, 4.9, 50)

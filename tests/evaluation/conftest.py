@@ -27,7 +27,10 @@ CLIP = AUDIO.sample_rate  # samples of an invented clip
 
 
 def tune(label: str, seed: int, seconds: int = SECONDS) -> Float:
-    """Eighth notes at 120 beats per minute. drone: held and thin; pop: struck, with overtones."""
+    """Eighth notes at 120 beats per minute.
+
+    drone: held and thin; pop: struck, with overtones; any other label: struck, without.
+    """
     rng = np.random.default_rng(seed)
     length = AUDIO.sample_rate // 4
     notes = []
@@ -36,6 +39,8 @@ def tune(label: str, seed: int, seconds: int = SECONDS) -> Float:
         hz = 220 * 2 ** (pitch / 12)
         if label == "drone":
             notes.append(np.sin(2 * np.pi * hz * time) * np.minimum(1, 40 * time))
+        elif label != "pop":
+            notes.append(np.sin(2 * np.pi * hz * time) * np.exp(-12 * time))
         else:
             partials = [np.sin(2 * np.pi * k * hz * time) / k for k in range(1, 6) if k * hz < 3900]
             notes.append(sum(partials) * np.exp(-12 * time))
@@ -118,14 +123,14 @@ class World:
 
 
 @pytest.fixture(scope="session")
-def make_world(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], World]:
-    """Makes four train, two validation and two test tracks of each of the labels drone and pop."""
+def make_world(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., World]:
+    """Makes four train, two validation and two test tracks of each label, mostly drone and pop."""
     torch.set_num_threads(1)
-    return lambda: World(tmp_path_factory.mktemp("world"), ["drone", "pop"])
+    return lambda *labels: World(tmp_path_factory.mktemp("world"), labels or ("drone", "pop"))
 
 
 @pytest.fixture
-def world(make_world: Callable[[], World], monkeypatch: pytest.MonkeyPatch) -> World:
+def world(make_world: Callable[..., World], monkeypatch: pytest.MonkeyPatch) -> World:
     """A new one, in which the test runs."""
     made = make_world()
     monkeypatch.chdir(made.root)

@@ -1,6 +1,7 @@
 """Scores of WAV files: what is not music, not new or not converted looks bad, the rest good."""
 
 import math
+from itertools import permutations
 from typing import Any
 
 import numpy as np
@@ -114,6 +115,21 @@ def test_the_same_notes_struck_instead_of_held_are_a_good_conversion(world: Any)
     good = conversions(world, "good", lambda track: world.retuned(track, "pop"))
     assert good["style_probability"]["value"] > 0.7
     assert good["chroma"]["value"] > 0.5 and good["shortfall"]["value"] < 0.7
+
+
+def test_all_directions_of_three_labels_are_judged_together(make_world: Any) -> None:
+    world = make_world("drone", "pop", "bell")
+    for track in world.of("test"):
+        source = track.split("-")[0]
+        for label in world.labels:
+            if label != source:
+                row = {"track": track, "source": source, "label": label}
+                world.add("gan", "conversion", world.retuned(track, label), **row)
+    scores = world.judge().scores(world.groups())["gan"]["conversion"]
+    ways = {f"{a}_to_{b}" for a, b in permutations(world.labels, 2)}
+    assert scores.keys() == {*ways, "mean"}
+    style = [scores[way]["style_probability"]["value"] for way in ways]
+    assert scores["mean"]["style_probability"]["value"] == pytest.approx(np.mean(style))
 
 
 def test_a_rebuilt_track_lies_between_the_mean_spectrum_and_itself(world: Any) -> None:

@@ -15,6 +15,7 @@ from melodygan.audio.loudness import integrated_loudness
 from melodygan.audio.mel import log_mel
 from melodygan.blocks.scale import Scale
 from melodygan.dataset.preprocess import PreprocessParams
+from melodygan.generation.contour import Contour
 from melodygan.generation.convert import Conversion
 from melodygan.generation.songs import Hearing, Separation
 from melodygan.models.cyclegan.config import CycleGANParams
@@ -34,7 +35,7 @@ def model(seed: int, **changes: object) -> TrainedCycleGAN:
     torch.manual_seed(seed)
     values = fake.MODELS["cyclegan"] | {"residual": False} | changes
     params = parse(CycleGANParams, values, "cyclegan")
-    generators = {("a", "b"): make_generator(params)}
+    generators = {("a", "b"): make_generator(params, fake.AUDIO.n_mels)}
     return TrainedCycleGAN(generators, params, fake.AUDIO, Scale(2.0))
 
 
@@ -63,6 +64,39 @@ def test_the_result_has_the_loudness_of_the_song(conversion: Conversion, tmp_pat
         new, _ = soundfile.read(tmp_path / "new.wav", dtype="float32")
         wanted = integrated_loudness(song, RATE)
         assert integrated_loudness(new, RATE) == pytest.approx(wanted, abs=0.2)
+
+
+def test_a_quiet_passage_stays_quiet_and_a_loud_one_loud(
+    conversion: Conversion, tmp_path: Path
+) -> None:
+    level = np.repeat([0.1, 1.0, 0.3], 4 * RATE).astype(np.float32)
+    song = np.tile(chord(RATE), 3) * level
+    soundfile.write(tmp_path / "song.wav", song, RATE, subtype="FLOAT")
+    conversion.run(tmp_path / "song.wav", tmp_path / "new.wav")
+    new, _ = soundfile.read(tmp_path / "new.wav", dtype="float32")
+    gaps = []
+    for sound in (song, new):
+        parts = [sound[int((4 * n + 1) * RATE) : int((4 * n + 3) * RATE)] for n in range(3)]
+        loud = [integrated_loudness(part, RATE) for part in parts]
+        gaps.append(np.diff(loud))
+    assert np.abs(gaps[0]).min() > 10
+    assert gaps[1] == pytest.approx(gaps[0], abs=3)
+    assert integrated_loudness(new, RATE) == pytest.approx(integrated_loudness(song, RATE), abs=0.2)
+
+
+def test_silence_is_not_blown_up_and_no_passage_raised_by_more_than_12_db() -> None:
+    rng = np.random.default_rng(0)
+    wanted = np.concatenate([np.full(50, 1e-2), np.zeros(50), np.full(50, 2e-2)])
+    found = np.concatenate([np.full(50, 1e-6), np.full(50, 1e-9), np.full(50, 3e-2)])
+    contour = Contour(wanted, found, RATE)
+    block = rng.standard_normal(15 * RATE).astype(np.float32)
+    gain = contour(block, 0) / block
+    assert gain.max() == pytest.approx(10 ** (12 / 20), rel=1e-3)
+    assert gain[int(7.5 * RATE)] == pytest.approx(1, abs=0.25)  # silent in both
+    assert gain[-1] == pytest.approx(1, abs=0.25)
+    halves = np.concatenate([contour(block[:1000], 0), contour(block[1000:], 1000)])
+    assert np.array_equal(halves, contour(block, 0))
+    assert np.abs(np.diff(gain)).max() < 1e-2, "no steps"
 
 
 def test_strength_goes_from_the_source_to_the_whole_conversion(

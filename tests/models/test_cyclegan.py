@@ -1,12 +1,16 @@
 """The CycleGAN: the published networks, the image pool, and learning a change of style."""
 
+from collections.abc import Sequence
 from dataclasses import replace
+from itertools import permutations
 from pathlib import Path
+from typing import Any
 
 import fake
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from melodygan.audio.histogram import BandHistograms
 from melodygan.blocks.scale import Scale
@@ -14,7 +18,7 @@ from melodygan.dataset.feature_set import FeatureSet
 from melodygan.models.cyclegan.config import CycleGANParams
 from melodygan.models.cyclegan.content import chroma_loss, onset_loss
 from melodygan.models.cyclegan.model import TrainedCycleGAN, make_generator
-from melodygan.models.cyclegan.network import Generator, UNet
+from melodygan.models.cyclegan.network import Generator, Simple, UNet
 from melodygan.models.cyclegan.pool import ImagePool
 from melodygan.models.cyclegan.training import choose_labels
 from melodygan.pipeline import UserError
@@ -46,12 +50,15 @@ def test_the_pool_fills_first_and_then_answers_with_old_images_half_of_the_time(
     assert len(pool.images) == 20
 
 
-@pytest.mark.parametrize("kind", ["resnet", "unet"])
+KINDS = ["resnet", "unet", "simple"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_residual_generator_starts_as_the_identity(kind: str, params) -> None:
     mel = torch.rand(2, 1, 32, 64) * 2 - 1
     values = params("cyclegan", generator=kind)
-    assert torch.equal(make_generator(values)(mel), mel)
-    paper = make_generator(params("cyclegan", generator=kind, **PAPER))
+    assert torch.equal(make_generator(values, 32)(mel), mel)
+    paper = make_generator(params("cyclegan", generator=kind, **PAPER), 32)
     assert not torch.allclose(paper(mel), mel, atol=0.1)
     assert float(paper(100 * mel).detach().abs().max()) <= 1  # tanh
 
@@ -60,6 +67,7 @@ def test_the_paper_form_has_the_weights_of_the_residual_one() -> None:
     for paper, residual in [
         (Generator(4, 2), Generator(4, 2, residual=True)),
         (UNet(4), UNet(4, residual=True)),
+        (Simple(4, 32), Simple(4, 32, residual=True)),
     ]:
         shapes, others = (
             {name: value.shape for name, value in network.state_dict().items()}
@@ -68,8 +76,33 @@ def test_the_paper_form_has_the_weights_of_the_residual_one() -> None:
         assert shapes == others
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_any_number_of_bands_and_frames_passes(kind: str, params) -> None:
+    torch.manual_seed(0)
+    values = params("cyclegan", generator=kind, **PAPER)
+    for n_mels, frames in ((80, 128), (36, 100)):  # of presets/hifigan.yaml; no multiple of 16
+        mel = torch.rand(2, 1, n_mels, frames) * 2 - 1
+        generator = make_generator(values, n_mels)
+        assert generator(mel).shape == mel.shape
+        step = generator.multiple
+        whole = torch.nn.functional.pad(mel, (0, -frames % step, 0, -n_mels % step), "replicate")
+        assert torch.equal(generator(mel), generator(whole)[:, :, :n_mels, :frames])
+
+
+def test_the_simple_generator_knows_nothing_of_other_spans(params) -> None:
+    generator = make_generator(params("cyclegan", generator="simple", **PAPER), 32)
+    mel = torch.rand(1, 1, 32, 64)
+    other = mel.clone()
+    other[..., 16:32] = -mel[..., 16:32]
+    changed = (generator(mel) != generator(other)).flatten(0, 2).any(0)
+    assert changed[16:32].all() and not changed[:16].any() and not changed[32:].any()
+
+
 def play(label: str, tune: int) -> np.ndarray:
-    """A tune as log-mel (frames, n_mels): struck is dull and rings, plucked is bright and short."""
+    """A tune as log-mel (frames, n_mels).
+
+    struck: dull, and rings. plucked: bright and short. blown: held, and hollow.
+    """
     rng = np.random.default_rng(tune)
     beat = int(rng.integers(10, 22))
     notes = rng.integers(6, 26, FRAMES // beat + 1)
@@ -77,8 +110,10 @@ def play(label: str, tune: int) -> np.ndarray:
     away = band - notes[time // beat]
     if label == "struck":
         mel = -3 - 0.10 * band - (time % beat) / 9 - 0.5 * np.abs(away)
-    else:
+    elif label == "plucked":
         mel = -5 + 0.05 * band - 2 * ((time % beat) / 7) - away**2 / 8
+    else:
+        mel = -4 - 2 * (band % 2) - np.abs(away) + 0.5 * (time % beat < 2)
     mel = mel + 0.3 * rng.standard_normal(mel.shape)
     return np.maximum(mel, -11.5).astype(np.float32)
 
@@ -90,10 +125,13 @@ def instruments(project: Path) -> FeatureSet:
     return FeatureSet(project / "data/features", fake.AUDIO)
 
 
-def pieces() -> list[fake.FakeTrack]:
+TWO = ("plucked", "struck")
+
+
+def pieces(labels: Sequence[str] = TWO) -> list[fake.FakeTrack]:
     return [
         fake.FakeTrack(f"{label}-{n}", label, split, play(label, 100 * place + n))
-        for place, label in enumerate(("plucked", "struck"))
+        for place, label in enumerate(labels)
         for n, split in enumerate(fake.SPLITS)
     ]
 
@@ -103,7 +141,7 @@ def test_conversion_learns_style_keeps_the_song_and_nears_the_true_rendering(
     kind: str, trained, instruments, params
 ) -> None:
     task = trained("cyclegan", params("cyclegan", generator=kind, **LEARNING))
-    assert task.labels == ("plucked", "struck")
+    assert task.labels == TWO
     scores = task.test()
     for name in ("plucked_to_struck", "struck_to_plucked"):
         style = scores[name]["style_probability"]
@@ -118,6 +156,63 @@ def test_conversion_learns_style_keeps_the_song_and_nears_the_true_rendering(
     source, true = play("plucked", 6), play("struck", 6)  # a test track
     made = model.convert(source, "plucked", "struck")
     assert np.abs(made - true).mean() < 0.6 * np.abs(source - true).mean()
+
+
+@pytest.fixture
+def trio(project: Path) -> FeatureSet:
+    """Three labels, and a fourth whose only track is for training."""
+    lone = fake.FakeTrack("lone", "lone", "train", play("struck", 7))
+    fake.write_features(project / "data/features", [*pieces(("blown", *TWO)), lone])
+    return FeatureSet(project / "data/features", fake.AUDIO)
+
+
+def test_three_labels_are_learnt_at_once_in_all_six_directions(trio, trained, params) -> None:
+    task = trained("cyclegan", params("cyclegan", **LEARNING | {"validate_every": 150}))
+    assert task.labels == ("blown", "plucked", "struck")
+    scores = task.test()
+    ways = {f"{a}_to_{b}": (a, b) for a, b in permutations(task.labels, 2)}
+    assert set(scores) == {*ways, "mean"}
+    for name in ways:
+        style = scores[name]["style_probability"]
+        assert style["value"] > style["identity"] + 0.05
+    style = scores["mean"]["style_probability"]
+    assert style["value"] > style["identity"] + 0.3
+    assert task.claim(scores).value < 0.7
+    model = TrainedCycleGAN.load(Path("models/cyclegan"), fake.AUDIO)
+    assert model.directions == list(ways.values())
+    networks = {id(network) for network in model.generators.values()}
+    assert len(networks) == 3  # one a label, also in the file
+    names = load_file("models/cyclegan/weights.safetensors")
+    assert {name.split(".")[0] for name in names} == {"0", "1", "2", "levels"}
+    for way in ways.values():
+        source = play(way[0], 6)
+        made = model.convert(source, *way)
+        assert np.array_equal(made, task.trained().convert(source, *way))
+        true = play(way[1], 6)
+        assert np.abs(made - true).mean() < np.abs(source - true).mean()
+
+
+def test_each_generator_hears_every_other_label_in_turn(trio, params, make) -> None:
+    task = make("cyclegan", params("cyclegan"))
+    heard = set()
+    for step in range(2):
+        batch = task.batch(np.random.default_rng(step))
+        for label, generator in task.generators.items():
+            generator.register_forward_pre_hook(
+                lambda _, inputs, label=label, batch=batch: heard.update(
+                    (source, label) for source, of in batch.items() if inputs[0] is of
+                )
+            )
+        next(task.updates(batch, step))
+    same = {(label, label) for label in task.labels}  # of the identity loss
+    assert heard - same == set(permutations(task.labels, 2))
+
+
+def test_labels_that_are_named_are_those_that_are_learnt(trio, params) -> None:
+    for labels in (["struck", "blown"], ["struck", "blown", "plucked"]):
+        assert choose_labels(params("cyclegan", labels=labels), trio) == tuple(labels)
+    with pytest.raises(UserError, match="no validation track with label lone"):
+        choose_labels(params("cyclegan", labels=["struck", "lone"]), trio)
 
 
 UNFINISHED = Outcome(0, 0, None, "", 0, False, ())
@@ -199,6 +294,22 @@ def test_losses_without_a_weight_are_neither_computed_nor_logged(features, param
         assert set(update.logs) == logged
 
 
+def test_patches_are_varied_as_asked_for_and_both_discriminators_forms_train(
+    features, params, make
+) -> None:
+    def first(**changes: Any) -> Any:
+        task = make("cyclegan", params("cyclegan", **changes))
+        batch = task.batch(np.random.default_rng(0))
+        losses = [float(update.loss.detach()) for update in task.updates(batch, 0)]
+        assert np.isfinite(losses).all()
+        return batch["beat"]
+
+    plain = first(spectral_norm=True)
+    for changes in ({"transpose": 3}, {"stretch": 0.2}, {"mask": 0.5}):
+        varied = first(**changes)
+        assert varied.shape == plain.shape and not torch.equal(varied, plain)
+
+
 def some_model(features: FeatureSet, params: CycleGANParams) -> TrainedCycleGAN:
     torch.manual_seed(0)
     generators = {("a", "b"): Generator(4, 1), ("b", "a"): Generator(4, 1)}
@@ -248,7 +359,7 @@ def test_what_comes_later_has_no_say_in_what_a_passage_becomes(features, params)
 
 def test_a_single_label_gives_a_model_without_directions(one_label, params, make) -> None:
     values = params("cyclegan")
-    assert choose_labels(values, one_label) is None
+    assert choose_labels(values, one_label) == ()
     task = make("cyclegan", values)
     assert not task.networks and "no two labels" in task.idle and task.test() == {}
     task.trained().save(Path("models/cyclegan"))
@@ -256,7 +367,7 @@ def test_a_single_label_gives_a_model_without_directions(one_label, params, make
     assert again.directions == []
 
 
-@pytest.mark.parametrize("labels", [["a"], ["a", "a"], ["a", "b", "c"]])
-def test_labels_must_be_two_different_ones(labels: list[str], params) -> None:
-    with pytest.raises(UserError, match="cyclegan: labels must name two different labels"):
+@pytest.mark.parametrize("labels", [["a"], ["a", "a"], ["a", "b", "a"]])
+def test_labels_must_be_two_or_more_different_ones(labels: list[str], params) -> None:
+    with pytest.raises(UserError, match="cyclegan: labels must name two or more different ones"):
         parse(CycleGANParams, {**vars(params("cyclegan")), "labels": labels}, "cyclegan")

@@ -231,6 +231,29 @@ def test_where_nothing_was_converted_there_is_nothing_to_judge(judge: Conversion
     assert judge.judge({}) == {}
 
 
+def test_of_three_labels_only_the_one_that_was_asked_for_counts() -> None:
+    train, held = (
+        of
+        | {"hollow": [mel / 3 - 4 - (np.arange(32) % 2).astype(np.float32) for mel in of["struck"]]}
+        for of in data()
+    )
+    judge = ConversionScores(train, held, AUDIO, 0)
+
+    def scores(heard: Callable[[str, str], str]) -> Scores:
+        return judge.judge({way: judge.tracks[heard(*way)] for way in judge.anchors})
+
+    def third(source: str, target: str) -> str:
+        return next(label for label in judge.labels if label not in (source, target))
+
+    right, wrong = scores(lambda source, target: target), scores(third)
+    assert len(right) == 7  # six directions and their mean
+    for direction in right:
+        style = right[direction]["style_probability"]
+        assert style["value"] == pytest.approx(style["random_target"]) and style["value"] > 0.8
+        assert wrong[direction]["style_probability"]["value"] < 0.2
+        assert wrong[direction]["shortfall"]["value"] > 1.2
+
+
 def test_judging_again_gives_the_same_numbers(judge: ConversionScores) -> None:
     again = ConversionScores(*data(), AUDIO, seed=0)
     assert by(again, perfect) == by(judge, perfect)

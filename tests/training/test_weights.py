@@ -21,6 +21,7 @@ PARAMS = CycleGANParams(
     steps=1, batch_size=1, lr=0.1, validate_every=1, patience=0, max_minutes=0.0, sample_every=0,
     labels=["a", "b"], frames=32, generator="resnet", width=2, blocks=1, residual=False, cycle=1.0,
     identity=0.0, chroma=0.0, onset=0.0, calibrate=False, pool=0,
+    spectral_norm=False, transpose=0, stretch=0.0, mask=0.0,
 )  # fmt: skip
 
 

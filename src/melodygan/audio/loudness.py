@@ -50,15 +50,19 @@ class LoudnessMeter:
         hops = weighted.reshape(-1, self._hop)
         return np.einsum("ij,ij->i", hops, hops).astype(np.float64) / self._hop
 
+    def powers(self) -> NDArray[np.float64]:
+        """K-weighted mean square of each whole tenth of a second so far."""
+        left = len(self._rest) // self._hop - 1  # whole hops
+        padding = np.zeros(_SEGMENTS * _SEGMENT * self._hop, np.float32)
+        last = self._power(np.concatenate([self._rest, padding]))[:left]
+        return np.concatenate([*self._powers, last])
+
     def loudness(self, gain: float = 1.0) -> float:
         """LUFS of the samples times `gain`; -inf where no gating block is above -70 LUFS.
 
         Raises ValueError for less than 0.4 s, one gating block.
         """
-        left = len(self._rest) // self._hop - 1  # whole hops
-        padding = np.zeros(_SEGMENTS * _SEGMENT * self._hop, np.float32)
-        last = self._power(np.concatenate([self._rest, padding]))[:left]
-        hops = np.concatenate([*self._powers, last])
+        hops = self.powers()
         if len(hops) < _HOPS:
             raise ValueError(f"loudness needs {SHORTEST} s of audio")
         power = sliding_window_view(hops, _HOPS).mean(axis=1) * gain**2

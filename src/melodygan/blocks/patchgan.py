@@ -5,6 +5,7 @@ Isola et al. 2017, "Image-to-Image Translation with Conditional Adversarial Netw
 """
 
 from torch import Tensor, nn
+from torch.nn.utils import parametrizations
 
 
 def instance_norm(channels: int) -> nn.Module:
@@ -25,15 +26,17 @@ class PatchGAN(nn.Module):
     """C-w (no norm), C-2w, C-4w, C-8w, one output map: each value judges a 70 x 70 patch.
 
     (batch, channels, n_mels, frames) -> (batch, 1, height, width) of scores, 1 for real.
+    spectral_norm: of all weights, in the place of instance norm (Miyato et al. 2018, arXiv
+    1802.05957).
     """
 
-    def __init__(self, width: int, channels: int = 1) -> None:
+    def __init__(self, width: int, channels: int = 1, spectral_norm: bool = False) -> None:
         super().__init__()
 
         def layer(inputs: int, outputs: int, stride: int) -> list[nn.Module]:
             return [
                 nn.Conv2d(inputs, outputs, 4, stride=stride, padding=1),
-                instance_norm(outputs),
+                nn.Identity() if spectral_norm else instance_norm(outputs),
                 nn.LeakyReLU(0.2),
             ]
 
@@ -45,6 +48,9 @@ class PatchGAN(nn.Module):
             nn.Conv2d(8 * width, 1, 4, padding=1),
         )
         self.apply(initialise)
+        for module in self.layers if spectral_norm else ():
+            if isinstance(module, nn.Conv2d):
+                parametrizations.spectral_norm(module)
 
     def forward(self, mel: Tensor) -> Tensor:
         """Scores of patches."""

@@ -161,13 +161,7 @@ class Judge:
 
     def _conversions(self, model: str, made: Sequence[Made]) -> Scores:
         """By direction: style and content (ConversionScores), and what the jury calls it."""
-        result: Scores = {}
-        for pair in sorted({tuple(sorted((str(c.source), str(c.label)))) for c in made}):
-            of = [clip for clip in made if {clip.source, clip.label} == set(pair)]
-            result |= self._between(pair, of)
-        return result
-
-    def _between(self, pair: Sequence[str], made: Sequence[Made]) -> Scores:
+        labels = sorted({str(of) for clip in made for of in (clip.source, clip.label)})
         converted: dict[tuple[str, str], list[Made]] = {}
         for clip in made:
             if clip.source and clip.label and len(clip.mel) >= CLIP:
@@ -178,10 +172,10 @@ class Judge:
             label: [self._pair(clip)[0] for clip in sources[label]]
             if label in sources
             else [np.array(track.mel) for track in self.features.tracks("test", label)]
-            for label in pair
+            for label in labels
         }
         train = {
-            label: [track.mel for track in self.features.tracks("train", label)] for label in pair
+            label: [track.mel for track in self.features.tracks("train", label)] for label in labels
         }
         scores: Scores = dict(
             ConversionScores(train, held_out, self.audio, self.seed).judge(

@@ -159,16 +159,23 @@ class Makers:
     def converter(self, source: str | None, target: str) -> tuple[str, Converter, str]:
         """Name and model of the first that converts to `target`, and from which label.
 
-        source: None stands for any. Raises UserError, with what there is, if there is none.
+        source: None stands for the only one that the model knows. Raises UserError, with what
+        there is, if there is none, or if several labels can be meant.
         """
         known = [
             (name, model, direction)
             for name, model in self.able(Converter).items()
             for direction in model.directions
         ]
-        for name, model, (first, second) in known:
-            if second == target and source in (None, first):
-                return name, model, first
+        for name, model in self.able(Converter).items():
+            sources = [first for first, second in model.directions if second == target]
+            if source in sources or (source is None and len(sources) == 1):
+                return name, model, source or sources[0]
+            if source is None and sources:
+                raise UserError(
+                    f"{name} converts to {target} from {', '.join(sources)}: say with --from "
+                    "which of these the song is"
+                )
         there = ", ".join(f"{a} to {b} ({name})" for name, _, (a, b) in known) or "none"
         wanted = f"{source} to {target}" if source else f"to {target}"
         raise UserError(

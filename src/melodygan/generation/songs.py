@@ -19,6 +19,7 @@ from melodygan.audio.wav import write_wav
 from melodygan.dataset.npy import NpyWriter
 from melodygan.dataset.preprocess import PreprocessParams
 from melodygan.dataset.scratch import Scratch
+from melodygan.generation.contour import Contour
 from melodygan.generation.makers import Synthesiser
 from melodygan.pipeline.errors import UserError
 from melodygan.separation.scratch import StereoScratch
@@ -63,7 +64,7 @@ class Hearing:
 class Song:
     """A song as models hear it, of any length in bounded memory; a context that cleans up.
 
-    level: its loudness in LUFS. gain: what brings it to the training data's.
+    gain: what brings it to the training data's loudness.
     """
 
     def __init__(self, path: Path, hearing: Hearing, folder: Path) -> None:
@@ -77,7 +78,7 @@ class Song:
             self._folder = Path(self._stack.enter_context(temporary))
             self._vocals = self._stack.enter_context(StereoScratch(self._folder))
             self._samples = self._decode()
-            self.level, self.gain = self._loudness()
+            self._meter, self.gain = self._loudness()
         except BaseException:
             self._stack.close()
             raise
@@ -131,8 +132,9 @@ class Song:
     def write(self, out: Path, made: Iterable[Float], synthesiser: Synthesiser) -> None:
         """Sound of `made`, log-mel of as many frames piece after piece, into the WAV file `out`.
 
-        At the song's loudness, 16 bit: mono at the models' sample rate, as long as the song to
-        within a frame; or with its vocals in stereo at 44,100 Hz, as long as the song.
+        At the song's loudness, also in its course from second to second; 16 bit: mono at the
+        models' sample rate, as long as the song to within a frame; or with its vocals in stereo at
+        44,100 Hz, as long as the song.
         """
         audio, path = self.hearing.audio, self._folder / "mel.npy"
         with NpyWriter(path, (self.frames, audio.n_mels), np.float32) as file:
@@ -171,7 +173,12 @@ class Song:
         samples.finish()
         return samples
 
-    def _loudness(self) -> tuple[float, np.float32]:
+    @property
+    def level(self) -> float:
+        """Its loudness in LUFS."""
+        return self._meter.loudness()
+
+    def _loudness(self) -> tuple[LoudnessMeter, np.float32]:
         audio, cleaning = self.hearing.audio, self.hearing.cleaning
         if self._samples.samples < audio.n_fft:
             raise UserError(
@@ -180,20 +187,28 @@ class Song:
         peak = TruePeakMeter(audio.sample_rate)
         for block in _blocks(self._samples):
             peak.add(block)
-        found = _loudness(self._samples, audio.sample_rate)
+        meter = _measured(_blocks(self._samples), audio.sample_rate)
+        found = meter.loudness()
         if not np.isfinite(found):
             apart = self.hearing.separation
             part = f"the {apart.stem} of it is silent" if apart else "silent"
             raise UserError(f"{self.path}: {part} (below -70 LUFS): choose another file")
         wanted, ceiling = cleaning.loudness_lufs, cleaning.true_peak_db
-        return found, np.float32(normalising_gain(found, peak.finish(), wanted, ceiling))
+        return meter, np.float32(normalising_gain(found, peak.finish(), wanted, ceiling))
 
     def _write(self, out: Path, made: Scratch) -> None:
-        """At the song's loudness, under the vocals where there are some."""
+        """As loud as the song, from passage to passage, under the vocals where there are some."""
         rate = self.hearing.audio.sample_rate
-        found = _loudness(made, rate)
+        contour = Contour(self._meter.powers(), _measured(_blocks(made), rate).powers(), rate)
+        starts = range(0, made.samples, _BLOCK)
+
+        def shaped() -> Iterator[Float]:
+            for start, block in zip(starts, _blocks(made), strict=True):
+                yield contour(block, start)
+
+        found = _measured(shaped(), rate).loudness()
         gain = np.float32(10 ** ((self.level - found) / 20) if np.isfinite(found) else 1.0)
-        sound = (block * gain for block in _blocks(made))
+        sound = (block * gain for block in shaped())
         if self._vocals.samples:
             write_wav(out, _together(resampled(sound, rate, STEM_RATE), self._vocals), STEM_RATE, 2)
         else:
@@ -211,11 +226,11 @@ def _together(sound: Iterable[Float], vocals: StereoScratch) -> Iterator[Float]:
         yield vocals.read(start, vocals.samples)
 
 
-def _loudness(samples: Scratch, rate: int) -> float:
+def _measured(blocks: Iterable[Float], rate: int) -> LoudnessMeter:
     meter = LoudnessMeter(rate)
-    for block in _blocks(samples):
+    for block in blocks:
         meter.add(block)
-    return meter.loudness()
+    return meter
 
 
 def _blocks(samples: Scratch) -> Iterator[Float]:

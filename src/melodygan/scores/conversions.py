@@ -1,4 +1,4 @@
-"""Scores of conversions between two labels: has the style changed, is the song still there?
+"""Scores of conversions between labels: has the style changed, is the song still there?
 
 Every figure stands beside those of answers that anyone can give: the source itself (`identity`),
 its frames in random order (`chance`), real tracks of the target label (`random_target`), and two
@@ -6,6 +6,7 @@ conversions that need no training (`equaliser`, `transport`).
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import permutations
 from typing import Any
 
 import numpy as np
@@ -32,16 +33,17 @@ SECONDS = 30  # of each, from its start
 STYLES = {"style_probability": timbre, "style_blind": movement}
 SHORTFALLS = {"shortfall": "style_probability", "shortfall_blind": "style_blind"}
 BOTH = "shortfall_both"  # the mean of these two
-MEAN = "mean"  # of both directions
+MEAN = "mean"  # of all directions
 BASELINES = ("identity", "equaliser", "transport")  # what a verdict may rest on
 CONTENT = ("chroma", "onset_correlation", "tempo_agreement")
 LEAST_CONTRAST = 0.1  # of style, between real tracks of the two labels
 
 
 class ConversionScores:
-    """Judges conversions of held-out tracks between two labels, in both directions.
+    """Judges conversions of held-out tracks between two or more labels, in all directions.
 
     style_probability: how much a track sounds like the target label, by a classifier of timbre;
+    of more than two labels it has to be told from all others;
     style_blind: the same by one that does not hear equaliser and level (scores/style.py), each
     with its `accuracy` on the held-out tracks. chroma, onset_correlation, tempo_agreement: what is
     left of the song (scores/content.py). All are better when higher, and random_target has the
@@ -62,7 +64,7 @@ class ConversionScores:
         audio: MelConfig,
         seed: int,
     ) -> None:
-        """Log-mels (frames, n_mels) of whole training and held-out tracks by the two labels.
+        """Log-mels (frames, n_mels) of whole training and held-out tracks by label.
 
         The classifiers and the training-free conversions are fitted to the training tracks. All
         anchors are computed here, once; `scores` then only judges the conversions. Held-out tracks
@@ -93,10 +95,8 @@ class ConversionScores:
         }
         rng = np.random.default_rng(seed)
         self.weights = {label: track_weights(len(of), rng) for label, of in self.tracks.items()}
-        first, second = self.labels
         self.anchors = {
-            direction: self._anchors(direction, clips)
-            for direction in ((first, second), (second, first))
+            direction: self._anchors(direction, clips) for direction in permutations(self.labels, 2)
         }
 
     def scores(self, convert: Convert) -> Scores:
@@ -201,7 +201,7 @@ class ConversionScores:
     def _means(self, direction: Direction, answers: Mapping[str, Answer]) -> dict[str, Answer]:
         """Mean over tracks of every score, then the means of a Bayesian bootstrap: (1 + DRAWS,).
 
-        The bootstrap gives tracks the same weights in every answer and in both directions.
+        The bootstrap gives tracks the same weights in every answer and in all directions.
         """
         sources, targets = (self.weights[label] for label in direction)
         real = answers["random_target"]

@@ -1,4 +1,4 @@
-"""CycleGAN: style transfer between two labels, learnt without paired examples.
+"""CycleGAN: style transfer between labels, learnt without paired examples.
 
 Paper: Zhu, Park, Isola, Efros 2017, "Unpaired Image-to-Image Translation using Cycle-Consistent
 Adversarial Networks" (https://arxiv.org/abs/1703.10593), on one-channel log-mel "images". The

@@ -11,9 +11,9 @@ from melodygan.training.settings import TrainSettings
 class CycleGANParams(TrainSettings):
     """Sizes, loss weights and training settings of the CycleGAN."""
 
-    labels: list[str]  # two labels, or none: the two with most training tracks
+    labels: list[str]  # two or more; none: all with tracks in every split
     frames: Annotated[int, Range(ge=32)]  # width of a training patch
-    generator: Literal["resnet", "unet"]
+    generator: Literal["resnet", "unet", "simple"]
     width: Annotated[int, Range(ge=1)]
     blocks: Annotated[int, Range(ge=1)]  # of resnet
     residual: bool  # a generator says what to add to its input, nothing at first
@@ -23,9 +23,13 @@ class CycleGANParams(TrainSettings):
     onset: Annotated[float, Range(ge=0)]
     calibrate: bool  # each band's levels after training
     pool: Annotated[int, Range(ge=0)]
+    spectral_norm: bool  # in the discriminators, instead of instance norm
+    transpose: Annotated[int, Range(ge=0, lt=32)]  # see dataset/vary.py
+    stretch: Annotated[float, Range(ge=0, lt=0.5)]
+    mask: Annotated[float, Range(ge=0, lt=1)]
 
     def __post_init__(self) -> None:
-        if len(self.labels) not in (0, 2) or len(set(self.labels)) != len(self.labels):
-            raise ValueError(f"labels must name two different labels, or none: {self.labels}")
+        if len(self.labels) == 1 or len(set(self.labels)) != len(self.labels):
+            raise ValueError(f"labels must name two or more different ones, or none: {self.labels}")
         if self.frames % 4:
             raise ValueError(f"frames {self.frames} must be a multiple of 4")

@@ -16,7 +16,7 @@ from melodygan.audio.mel import MelConfig
 from melodygan.audio.pieces import in_pieces
 from melodygan.blocks.scale import Scale
 from melodygan.models.cyclegan.config import CycleGANParams
-from melodygan.models.cyclegan.network import Generator, UNet
+from melodygan.models.cyclegan.network import Converter, Generator, Simple, UNet
 from melodygan.pipeline.errors import UserError
 from melodygan.pipeline.params import parse
 from melodygan.training.weights import load_model, restore, save_model
@@ -24,25 +24,28 @@ from melodygan.training.weights import load_model, restore, save_model
 Float = NDArray[np.float32]
 Direction = tuple[str, str]  # source label, target label
 
-LEVELS = ("levels.found", "levels.wanted")  # names of a calibration's quantiles in a model folder
+LEVELS = ("found", "wanted")  # names of a calibration's quantiles in a model folder
 
 
-def make_generator(params: CycleGANParams) -> Generator | UNet:
-    """An untrained generator of the kind and size in params."""
+def make_generator(params: CycleGANParams, n_mels: int) -> Converter:
+    """An untrained generator of the kind and size in params, for so many bands."""
     if params.generator == "unet":
         return UNet(params.width, params.residual)
+    if params.generator == "simple":
+        return Simple(params.width, n_mels, params.residual)
     return Generator(params.width, params.blocks, params.residual)
 
 
 class TrainedCycleGAN:
-    """Generators by direction, and what each one's levels are corrected with.
+    """Generators by direction, and what each direction's levels are corrected with.
 
-    calibrations: for all directions or for none; see `calibrate`.
+    Directions to the same label share one generator. calibrations: for all directions or for none;
+    see `calibrate`.
     """
 
     def __init__(
         self,
-        generators: dict[Direction, Generator | UNet],
+        generators: dict[Direction, Converter],
         params: CycleGANParams,
         audio: MelConfig,
         scale: Scale,
@@ -61,34 +64,40 @@ class TrainedCycleGAN:
         """
         weights, config = load_model(folder, audio)
         params = parse(CycleGANParams, config["params"], "params", str(folder / "config.json"))
-        generators, calibrations = {}, {}
-        for index, (source, target) in enumerate(config.pairs("directions")):
+        directions = config.pairs("directions")
+        networks = {}
+        for index, label in enumerate(dict.fromkeys(target for _, target in directions)):
             prefix = f"{index}."
             own = {k.removeprefix(prefix): v for k, v in weights.items() if k.startswith(prefix)}
-            levels = [own.pop(key) for key in LEVELS if key in own]
-            wanted = (len(QUANTILES), audio.n_mels), torch.float32
+            generator = restore(lambda: make_generator(params, audio.n_mels), own, folder)
+            networks[label] = generator.to(device)
+        generators = {direction: networks[direction[1]] for direction in directions}
+        calibrations = {}
+        wanted = (len(QUANTILES), audio.n_mels), torch.float32
+        for index, (source, target) in enumerate(generators):
+            names = [f"levels.{index}.{part}" for part in LEVELS]
+            levels = [weights[name] for name in names if name in weights]
             if levels and [(of.shape, of.dtype) for of in levels] != 2 * [wanted]:
                 raise UserError(
                     f"{folder}: the levels of {source} to {target} are not those of its "
                     "config.json: run `dvc repro -f cyclegan`"
                 )
-            generator = restore(lambda: make_generator(params), own, folder)
-            generators[source, target] = generator.to(device)
             if levels:
                 calibrations[source, target] = BandHistograms(*(of.numpy() for of in levels))
         return cls(generators, params, audio, Scale(config.number("top")), calibrations)
 
     def save(self, folder: Path) -> None:
         """Write models/cyclegan."""
+        networks = {target: network for (_, target), network in self.generators.items()}
         weights = {
             f"{index}.{name}": value
-            for index, generator in enumerate(self.generators.values())
-            for name, value in generator.state_dict().items()
+            for index, network in enumerate(networks.values())
+            for name, value in network.state_dict().items()
         }
         for index, direction in enumerate(self.generators):
             if levels := self.calibrations.get(direction):
                 for key, values in zip(LEVELS, (levels.found, levels.wanted), strict=True):
-                    weights[f"{index}.{key}"] = torch.from_numpy(values)
+                    weights[f"levels.{index}.{key}"] = torch.from_numpy(values)
         config = {
             "params": asdict(self.params),
             "directions": [list(direction) for direction in self.generators],
@@ -152,17 +161,14 @@ class TrainedCycleGAN:
         )
 
     @torch.no_grad()
-    def _pass(self, generator: Generator | UNet, log_mel: Float) -> Float:
+    def _pass(self, generator: Converter, log_mel: Float) -> Float:
         """One pass of a generator, (frames, n_mels) -> the same shape."""
         mel = to_network(log_mel)[:, None].to(next(generator.parameters()).device)
-        height, frames = mel.shape[2:]
-        step = generator.multiple
+        frames = mel.shape[3]
         # too short a track must survive reflection padding and instance normalisation
-        missing = max(-frames % step, 2 * step - frames, 32 - frames)
-        wider = functional.pad(
-            self.scale.to_unit(mel), (0, missing, 0, -height % step), "replicate"
-        )
-        unit = generator(wider)[:, 0, :height, :frames].clamp(-1, 1)
+        missing = max(0, 2 * generator.multiple - frames, 32 - frames)
+        wider = functional.pad(self.scale.to_unit(mel), (0, missing, 0, 0), "replicate")
+        unit = generator(wider)[:, 0, :, :frames].clamp(-1, 1)
         return from_network(self.scale.to_log(unit))[0]
 
 

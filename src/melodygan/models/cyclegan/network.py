@@ -1,15 +1,47 @@
-"""The generators: the paper's residual network and a U-Net, for one channel and any width.
+"""The generators: the paper's residual network, a U-Net, and a plain one to compare with.
 
-Either can be made `residual`: the network then says what to add to its input instead of the
-output, and says 0 at first, so that training starts from a conversion that changes nothing.
+For one channel and any width. Each can be made `residual`: the network then says what to add to
+its input instead of the output, and says 0 at first, so that training starts from a conversion that
+changes nothing.
 """
+
+from abc import ABC, abstractmethod
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from melodygan.blocks.patchgan import initialise, instance_norm
 
 UNET_LEVELS = 5  # halvings of both sizes
+SPAN = 16  # frames that the fully connected network sees together
+
+
+class Converter(nn.Module, ABC):
+    """(batch, 1, n_mels, frames) in [-1, 1] -> the same shape, of any size.
+
+    multiple: what both sizes must be multiples of inside; the last band and the last frame are
+    repeated up to there. residual: the input plus the answer, which is 0 at first, takes the place
+    of tanh. The weights have the same names and shapes either way.
+    """
+
+    multiple: int
+
+    def __init__(self, residual: bool) -> None:
+        super().__init__()
+        self.residual = residual
+
+    @abstractmethod
+    def answer(self, mel: Tensor) -> Tensor:
+        """(batch, 1, height, width), both multiples of `multiple` -> the same shape, unbounded."""
+
+    def forward(self, mel: Tensor) -> Tensor:
+        """Converted mel."""
+        height, width = mel.shape[2:]
+        missing = -height % self.multiple, -width % self.multiple
+        wider = functional.pad(mel, (0, missing[1], 0, missing[0]), "replicate")
+        answer = self.answer(wider)[:, :, :height, :width]
+        return mel + answer if self.residual else answer.tanh()
 
 
 class ResidualBlock(nn.Module):
@@ -32,19 +64,13 @@ class ResidualBlock(nn.Module):
         return x + self.layers(x)
 
 
-class Generator(nn.Module):
-    """c7s1-w, d2w, d4w, R4w x blocks, u2w, uw, c7s1-1; then tanh, as in the paper.
-
-    (batch, 1, n_mels, frames) in [-1, 1] -> the same shape; both sizes multiples of `multiple`.
-    residual: the input plus the last layer, which is 0 at first, takes the place of tanh. The
-    weights have the same names and shapes either way.
-    """
+class Generator(Converter):
+    """c7s1-w, d2w, d4w, R4w x blocks, u2w, uw, c7s1-1; then tanh, as in the paper."""
 
     multiple = 4
 
     def __init__(self, width: int, blocks: int, residual: bool = False) -> None:
-        super().__init__()
-        self.residual = residual
+        super().__init__(residual)
 
         def down(inputs: int) -> list[nn.Module]:
             return [
@@ -74,24 +100,21 @@ class Generator(nn.Module):
         if residual:
             nn.init.zeros_(last.weight)
 
-    def forward(self, mel: Tensor) -> Tensor:
-        """Converted mel."""
-        answer = self.layers(mel)
-        return mel + answer if self.residual else answer.tanh()
+    def answer(self, mel: Tensor) -> Tensor:
+        """The last layer."""
+        return self.layers(mel)
 
 
-class UNet(nn.Module):
+class UNet(Converter):
     """The encoder-decoder with skips of Isola et al. 2017, with instance norm.
 
-    C-w (no norm), C-2w, C-4w, C-8w and so on down, the same up; shapes and `residual` as for
-    Generator.
+    C-w (no norm), C-2w, C-4w, C-8w and so on down, the same up.
     """
 
     multiple = 2**UNET_LEVELS
 
     def __init__(self, width: int, residual: bool = False) -> None:
-        super().__init__()
-        self.residual = residual
+        super().__init__(residual)
         widths = [min(2**level, 8) * width for level in range(UNET_LEVELS)]
         self.down, self.up = nn.ModuleList(), nn.ModuleList()
         for level, outputs in enumerate(widths):
@@ -109,8 +132,8 @@ class UNet(nn.Module):
         if residual:
             nn.init.zeros_(self.up[0].get_parameter("1.weight"))
 
-    def forward(self, mel: Tensor) -> Tensor:
-        """Converted mel."""
+    def answer(self, mel: Tensor) -> Tensor:
+        """The outermost layer."""
         skips = [mel]
         for down in self.down:
             skips.append(down(skips[-1]))
@@ -120,4 +143,33 @@ class UNet(nn.Module):
             skip = skips.pop()
             if skips:
                 answer = torch.cat([skip, answer], 1)
-        return mel + answer if self.residual else answer.tanh()
+        return answer
+
+
+class Simple(Converter):
+    """Three fully connected layers on all bands of SPAN frames, which know nothing of the others.
+
+    The plainest generator there is, with 16 x width units in between: what the others must beat.
+    """
+
+    multiple = SPAN
+
+    def __init__(self, width: int, n_mels: int, residual: bool = False) -> None:
+        super().__init__(residual)
+        ends, units = (n_mels + -n_mels % SPAN) * SPAN, 16 * width
+        last = nn.Linear(units, ends)
+        self.layers = nn.Sequential(
+            *[nn.Linear(ends, units), nn.LeakyReLU(0.2)],
+            *[nn.Linear(units, units), nn.LeakyReLU(0.2)],
+            last,
+        )
+        if residual:
+            nn.init.zeros_(last.weight)
+            nn.init.zeros_(last.bias)
+
+    def answer(self, mel: Tensor) -> Tensor:
+        """Each span by itself."""
+        batch, _, height, width = mel.shape
+        spans = mel.reshape(batch, height, -1, SPAN).transpose(1, 2)
+        answers = self.layers(spans.flatten(2)).reshape(spans.shape)
+        return answers.transpose(1, 2).reshape(batch, 1, height, width)

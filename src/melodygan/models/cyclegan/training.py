@@ -1,7 +1,7 @@
 """Losses of the CycleGAN and its held-out scores: does style change, does content stay?"""
 
-from collections.abc import Iterator
-from itertools import chain
+from collections.abc import Iterable, Iterator
+from itertools import chain, permutations
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from melodygan.blocks.adversarial import least_squares
 from melodygan.blocks.patchgan import PatchGAN
 from melodygan.blocks.scale import Scale
 from melodygan.dataset.feature_set import FeatureSet, Patches
+from melodygan.dataset.vary import frames_needed, vary
 from melodygan.models.cyclegan.config import CycleGANParams
 from melodygan.models.cyclegan.content import chroma_loss, onset_loss
 from melodygan.models.cyclegan.model import Direction, TrainedCycleGAN, make_generator
@@ -31,15 +32,15 @@ LEVEL_FRAMES = 20_000  # training frames per label, at most, whose levels are ai
 
 
 class CycleGANTask(Task):
-    """LSGAN + cycle, identity, chroma and onset losses, both directions, generators first.
+    """LSGAN + cycle, identity, chroma and onset losses, all labels at once, generators first.
 
-    Networks are named ab, ba (generators) and a, b (discriminators of each label).
+    Each label has a generator, which turns any other label's sound into it, and a discriminator
+    (docs/adr/0016). In a step each generator gets patches of one other label; which one changes
+    from step to step.
     """
 
     params_type = CycleGANParams
     score = "shortfall_both"
-    used = ("ab", "ba")
-    compiled = ("ab", "ba", "a", "b")
     limits = (
         Limit(
             "train",
@@ -63,83 +64,110 @@ class CycleGANTask(Task):
         self.params, self.features = params, data.features
         self.audio, self.seed = data.audio, data.seed
         self.scale = Scale.of(*data.features.statistics())
-        labels = choose_labels(params, data.features)
-        if labels is None:
+        self.labels = choose_labels(params, data.features)
+        if not self.labels:
             self.idle = "no two labels with tracks in every split, so nothing to convert between"
             self.networks, self.optimisers = {}, {}
             return
-        self.labels = labels
-        self.patches = [
-            Patches(data.features.tracks("train", name), params.frames) for name in labels
-        ]
+        longest = frames_needed(params.frames, params.stretch)
+        self.patches = {
+            name: Patches(data.features.tracks("train", name), longest) for name in self.labels
+        }
         self.clips, self.frames = {}, {}
-        for label in labels if params.calibrate else ():
+        for label in self.labels if params.calibrate else ():
             tracks = data.features.tracks("train", label)
             self.clips[label] = Patches(tracks, params.frames).regular(params.frames, LEVEL_CLIPS)
             self.frames[label] = np.concatenate([track.mel for track in tracks])
-        self.ab, self.ba = (make_generator(params) for _ in range(2))
-        self.a, self.b = (PatchGAN(params.width) for _ in range(2))
-        self.networks = {"ab": self.ab, "ba": self.ba, "a": self.a, "b": self.b}
-        self.optimisers = {
-            name: optimisers.Adam(
-                chain(first.parameters(), second.parameters()),
+        self.generators = {
+            target: make_generator(params, self.audio.n_mels) for _, target in self._ring(1)
+        }
+        self.discriminators = {
+            label: PatchGAN(params.width, spectral_norm=params.spectral_norm)
+            for label in self.labels
+        }
+        self.networks, self.optimisers = {}, {}
+        for kind, networks in (
+            ("generator", self.generators),
+            ("discriminator", self.discriminators),
+        ):
+            named = {f"{kind}{index}": network for index, network in enumerate(networks.values())}
+            self.networks |= named
+            self.optimisers[kind] = optimisers.Adam(
+                chain.from_iterable(network.parameters() for network in named.values()),
                 params.lr,
                 betas=(0.5, 0.999),
                 fused=True,
             )
-            for name, first, second in [
-                ("generator", self.ab, self.ba),
-                ("discriminator", self.a, self.b),
-            ]
-        }
-        self.pools = {name: ImagePool(params.pool) for name in ("a", "b")}
+        self.compiled = tuple(self.networks)
+        self.used = tuple(name for name in self.networks if name.startswith("generator"))
+        self.pools = {label: ImagePool(params.pool) for label in self.labels}
         self.judge = self._judge("validation")
 
+    def _ring(self, away: int) -> list[Direction]:
+        """From each label to the one so many places on, so that each is once source and target."""
+        count = len(self.labels)
+        return [
+            (label, self.labels[(place + away) % count]) for place, label in enumerate(self.labels)
+        ]
+
     def batch(self, rng: np.random.Generator) -> Batch:
-        """Random patches of both labels, scaled to [-1, 1]."""
-        return {
-            name: self.scale.to_unit(to_network(patches.random(self.params.batch_size, rng)))[
-                :, None
-            ]
-            for name, patches in zip("ab", self.patches, strict=True)
+        """Random patches of each label, varied, scaled to [-1, 1]."""
+        params = self.params
+        cut = {name: of.random(params.batch_size, rng) for name, of in self.patches.items()}
+        varied = {
+            name: vary(clips, params.frames, params.transpose, params.stretch, params.mask, rng)
+            for name, clips in cut.items()
         }
+        return {name: self.scale.to_unit(to_network(of))[:, None] for name, of in varied.items()}
 
     def updates(self, batch: Batch, step: int) -> Iterator[Update]:
-        """Both generators together, then both discriminators together."""
-        a, b = batch["a"], batch["b"]
-        fake_b, fake_a = self.ab(a), self.ba(b)
-        with frozen(self.a, self.b):
-            adversarial = least_squares(self.b(fake_b), 1.0) + least_squares(self.a(fake_a), 1.0)
-        parts = self._parts(a, b, fake_a, fake_b)
+        """All generators together, then all discriminators together."""
+        directions = self._ring(1 + step % (len(self.labels) - 1))
+        fakes = {
+            (source, target): self.generators[target](batch[source])
+            for source, target in directions
+        }
+        with frozen(*self.discriminators.values()):
+            adversarial = sum_of(
+                least_squares(self.discriminators[target](fake), 1.0)
+                for (_, target), fake in fakes.items()
+            )
+        parts = self._parts(batch, fakes)
         loss = adversarial + sum(getattr(self.params, name) * part for name, part in parts.items())
         yield Update("generator", loss, {"adversarial": adversarial, **parts})
-        loss_a = self._discriminate(self.a, a, self.pools["a"].query(fake_a.detach()))
-        loss_b = self._discriminate(self.b, b, self.pools["b"].query(fake_b.detach()))
-        yield Update("discriminator", loss_a + loss_b)
+        by_target = {target: fake.detach() for (_, target), fake in fakes.items()}
+        yield Update(
+            "discriminator",
+            sum_of(
+                self._discriminate(of, batch[label], self.pools[label].query(by_target[label]))
+                for label, of in self.discriminators.items()
+            ),
+        )
 
-    def _parts(self, a: Tensor, b: Tensor, fake_a: Tensor, fake_b: Tensor) -> dict[str, Tensor]:
+    def _parts(self, batch: Batch, fakes: dict[Direction, Tensor]) -> dict[str, Tensor]:
         """The losses beside the adversarial one that have a weight, by the parameter's name."""
         params, parts = self.params, {}
         if params.cycle > 0:
-            parts["cycle"] = functional.l1_loss(self.ba(fake_b), a) + functional.l1_loss(
-                self.ab(fake_a), b
+            parts["cycle"] = sum_of(
+                functional.l1_loss(self.generators[source](fake), batch[source])
+                for (source, _), fake in fakes.items()
             )
         if params.identity > 0:
-            parts["identity"] = functional.l1_loss(self.ba(a), a) + functional.l1_loss(
-                self.ab(b), b
+            parts["identity"] = sum_of(
+                functional.l1_loss(generator(batch[label]), batch[label])
+                for label, generator in self.generators.items()
             )
         # their sums over bands and their quotients need full precision
-        with torch.autocast(a.device.type, enabled=False):
+        device = next(iter(batch.values())).device
+        with torch.autocast(device.type, enabled=False):
             pairs = [
-                [self.scale.to_log(unit[:, 0].float()) for unit in pair]
-                for pair in ((a, fake_b), (b, fake_a))
+                [self.scale.to_log(unit[:, 0].float()) for unit in (batch[source], fake)]
+                for (source, _), fake in fakes.items()
             ]
             if params.chroma > 0:
-                parts["chroma"] = torch.stack(
-                    [chroma_loss(self.audio, *pair) for pair in pairs]
-                ).sum()
+                parts["chroma"] = sum_of(chroma_loss(self.audio, *pair) for pair in pairs)
             if params.onset > 0:
-                parts["onset"] = torch.stack([onset_loss(*pair) for pair in pairs]).sum()
+                parts["onset"] = sum_of(onset_loss(*pair) for pair in pairs)
         return parts
 
     @staticmethod
@@ -168,8 +196,11 @@ class CycleGANTask(Task):
         }
 
     def _converted(self, count: int | None = None) -> dict[Direction, list[Float]]:
-        """The first `count` validation tracks, None: all, of either label in the other's style."""
-        model, tracks = self.trained(), self.judge.tracks
+        """The first `count` validation tracks, None: all, of each label in the next one's style.
+
+        Not in all others' styles: that would take the square of the labels.
+        """
+        model, tracks = self._model(self._ring(1)), self.judge.tracks
         return {
             direction: [model.convert(mel, *direction) for mel in tracks[direction[0]][:count]]
             for direction in model.directions
@@ -195,18 +226,18 @@ class CycleGANTask(Task):
 
     def load_state(self, state: dict[str, Tensor]) -> None:
         """Restore this process's image pools."""
-        device = next(self.ab.parameters()).device
+        device = next(self.networks["generator0"].parameters()).device
         for name, images in state.items():
             self.pools[name].images = list(images[self.processes.rank].to(device))
 
     def trained(self) -> TrainedCycleGAN:
         """The model in its present state; without directions where there was nothing to learn."""
-        if self.idle:
-            return TrainedCycleGAN({}, self.params, self.audio, self.scale)
-        first, second = self.labels
-        generators = {(first, second): self.ab, (second, first): self.ba}
+        return self._model(list(permutations(self.labels, 2)))
+
+    def _model(self, directions: list[Direction]) -> TrainedCycleGAN:
+        generators = {(source, target): self.generators[target] for source, target in directions}
         model = TrainedCycleGAN(generators, self.params, self.audio, self.scale)
-        if self.params.calibrate:
+        if self.params.calibrate and directions:
             model.calibrate(self.clips, self.frames)
         return model
 
@@ -245,24 +276,21 @@ class CycleGANTask(Task):
         return ConversionScores(train, held_out, self.audio, self.seed)
 
 
-def choose_labels(params: CycleGANParams, features: FeatureSet) -> tuple[str, str] | None:
-    """The two labels to learn, or None when fewer than two have a track in every split.
+def choose_labels(params: CycleGANParams, features: FeatureSet) -> tuple[str, ...]:
+    """The labels to learn: those named in params, else all that have a track in every split.
 
-    Without names in params, those with most training tracks, in alphabetical order.
-    Raises UserError for a named label that lacks a split.
+    None if these are fewer than two. Raises UserError for a named label that lacks a split.
     """
-    if params.labels:
-        for label in params.labels:
-            for split in ("train", "validation", "test"):
-                features.tracks(split, label)
-        first, second = params.labels
-        return first, second
-    counts = {
-        label: sum(track.label == label for track in features.tracks("train"))
-        for label in features.labels
-        if all(features.has(split, label) for split in ("train", "validation", "test"))
-    }
-    if len(counts) < 2:
-        return None
-    first, second = sorted(sorted(counts, key=lambda label: (-counts[label], label))[:2])
-    return first, second
+    splits = ("train", "validation", "test")
+    for label in params.labels:
+        for split in splits:
+            features.tracks(split, label)
+    found = params.labels or [
+        label for label in features.labels if all(features.has(split, label) for split in splits)
+    ]
+    return tuple(found) if len(found) > 1 else ()
+
+
+def sum_of(losses: Iterable[Tensor]) -> Tensor:
+    """Sum of scalars."""
+    return torch.stack(list(losses)).sum()

@@ -8,8 +8,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from melodygan.audio.mel import LOG_SILENCE
 from melodygan.dataset.feature_set import Patches, Track
+from melodygan.dataset.vary import frames_needed, played
 from melodygan.models.latent_prior.config import LatentPriorParams
 from melodygan.models.vqvae.model import TrainedVQVAE
 
@@ -40,10 +40,10 @@ class Crops:
     ) -> None:
         self.vqvae, self.params, self.margin = vqvae, params, vqvae.context
         self.frames = (params.columns + 2 * self.margin) * vqvae.params.stride
-        longest = int(np.ceil(self.frames * (1 + params.stretch)))
-        self.tracks = Patches(tracks, longest).tracks
+        self.longest = frames_needed(self.frames, params.stretch)
+        self.tracks = Patches(tracks, self.longest).tracks
         self.labels = torch.tensor([labels.index(track.label) for track in self.tracks])
-        self._ends = np.cumsum([len(track.mel) - longest + 1 for track in self.tracks])
+        self._ends = np.cumsum([len(track.mel) - self.longest + 1 for track in self.tracks])
 
     def random(self, count: int, rng: np.random.Generator) -> Codes:
         """`count` pieces, all positions equally likely."""
@@ -53,7 +53,12 @@ class Crops:
         speeds = 1 + self.params.stretch * rng.uniform(-1, 1, count)
         shifts = rng.integers(-self.params.transpose, self.params.transpose + 1, count)
         rows = zip(which, starts, speeds, shifts, strict=True)
-        mel = np.stack([self._cut(*row) for row in rows])
+        mel = np.stack(
+            [
+                played(self.tracks[i].mel[s : s + self.longest], self.frames, speed, shift)
+                for i, s, speed, shift in rows
+            ]
+        )
         latents = self._inner(self.vqvae.latents(mel))
         quantiser = self.vqvae.network.quantiser
         codes = quantiser.draw(latents, self.params.soften, int(rng.integers(1 << 62)))
@@ -74,17 +79,3 @@ class Crops:
     def _inner(self, grid: Tensor) -> Tensor:
         """Without the columns that were context."""
         return grid[..., self.margin : self.margin + self.params.columns]
-
-    def _cut(self, track: int, start: int, speed: float, shift: int) -> Float:
-        at = np.arange(self.frames) * (speed if self.params.stretch else 1.0)
-        first = at.astype(int)
-        source = self.tracks[track].mel[start : start + first[-1] + 2]
-        mel = source[first]
-        if self.params.stretch:
-            following = source[np.minimum(first + 1, len(source) - 1)]
-            mel = mel + (following - mel) * (at - first)[:, None].astype(np.float32)
-        if shift:
-            mel = np.roll(mel, shift, 1)
-            edge = slice(None, shift) if shift > 0 else slice(shift, None)
-            mel[:, edge] = mel[:, [shift]] if shift > 0 else LOG_SILENCE
-        return np.asarray(mel, np.float32)

@@ -60,8 +60,13 @@ def compose(rng: Generator, seconds: float, centre: int) -> Song:
     intro = 4 if end > 16 and rng.random() < 0.6 else 0
     melody = sung_melody(rng, chords, tonic, centre, CELLS, intro)
     title = " ".join(str(rng.choice(words)) for words in (PAINT, THINGS))
+    return Song(title, grid, chords, melody, arrange(rng, chords, melody, end), end)
+
+
+def arrange(rng: Generator, chords: list[Chord], melody: list[Note], end: int) -> list[Layer]:
+    """What the band plays under a sung melody, of which this style takes no notice."""
     layers = [_bass(rng, chords, end), _pad(rng, chords), _arpeggio(rng, chords, end)]
-    return Song(title, grid, chords, melody, [*layers, *_drums(rng, end)], end)
+    return [*layers, *_drums(rng, end)]
 
 
 def _bass(rng: Generator, chords: list[Chord], end: int) -> Layer:

@@ -58,10 +58,15 @@ def compose(rng: Generator, seconds: float, centre: int) -> Song:
     intro = 4 if end > 16 and rng.random() < 0.6 else 0
     melody = sung_melody(rng, chords, tonic, centre, CELLS, intro)
     title = " ".join(str(rng.choice(words)) for words in (PAINT, THINGS, FORMS))
+    return Song(title, grid, chords, melody, arrange(rng, chords, melody, end), end)
+
+
+def arrange(rng: Generator, chords: list[Chord], melody: list[Note], end: int) -> list[Layer]:
+    """What the band plays under, and between the phrases of, a sung melody."""
     layers = [_bass(rng, chords, end), *_chords(rng, chords, end)]
     if rng.random() < 0.6:
         layers.append(_fills(rng, chords, melody, end))
-    return Song(title, grid, chords, melody, [*layers, *_drums(rng, end)], end)
+    return [*layers, *_drums(rng, end)]
 
 
 def _bass(rng: Generator, chords: list[Chord], end: int) -> Layer:

@@ -1,7 +1,7 @@
 """Made-up folders of a project, as its stages would have written them, and tiny settings for it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +51,10 @@ MODELS: dict[str, dict[str, Any]] = {
         "residual": True, "cycle": 1.0, "identity": 1.0, "chroma": 1.0, "onset": 1.0,
         "calibrate": True, "pool": 8, "spectral_norm": False, "transpose": 0, "stretch": 0.0,
         "mask": 0.0,
+    },
+    "pix2pix": SETTINGS | {
+        "task": "instrumental", "frames": 32, "width": 4, "output": "mask", "dropout": 0.5,
+        "l1": 100.0,
     },
     "autoencoder": SETTINGS | {
         "hop": 16, "widths": [32], "latent": 16, "dropout": 0.0, "weight_decay": 0.0, "mixup": 1.0,
@@ -137,8 +141,9 @@ def write_features(
     mel = np.concatenate([track.mel for track in tracks])
     np.save(folder / "mel-00.npy", mel)
     write_rows(folder / "index.jsonl", _rows(tracks, "frames", [len(t.mel) for t in tracks]))
-    numbers = {"mean": float(mel.mean()), "std": float(mel.std())}
-    names = list(stems) or [tracks[0].stem]
+    names = list(stems) or list(dict.fromkeys(track.stem for track in tracks))
+    first = np.concatenate([track.mel for track in tracks if track.stem == names[0]])
+    numbers = {"mean": float(first.mean()), "std": float(first.std())}
     write_json(
         folder / "meta.json",
         {
@@ -157,6 +162,7 @@ def write_clean(folder: Path, tracks: Sequence[FakeTrack]) -> None:
     sounds = [track.sound for track in tracks if track.sound is not None]
     np.save(folder / "audio-00.npy", np.concatenate(sounds))
     rows = _rows(tracks, "samples", [len(sound) for sound in sounds])
+    rows = [row | {"gain_db": 0.0, "loudness_after_lufs": -20.0} for row in rows]
     rejected = {"track": "bad", "file": "bad.wav", "rejected": "silent"}
     write_rows(folder / "index.jsonl", [*rows, rejected])
 
@@ -180,6 +186,17 @@ def tunes(labels: Sequence[str], frames: int = 640, audio: MelConfig = AUDIO) ->
         for label in labels
         for n, split in enumerate(SPLITS)
     ]
+
+
+def with_stems(mixes: Sequence[FakeTrack]) -> list[FakeTrack]:
+    """The mixes, each with an instrumental that lacks what lies above the middle band."""
+    made = []
+    for mix in mixes:
+        mel = mix.mel.copy()
+        mel[:, mel.shape[1] // 2 :] -= 3
+        stem = replace(mix, mel=np.maximum(mel, LOG_SILENCE), sound=None, stem="instrumental")
+        made += [mix, stem]
+    return made
 
 
 def _tune(label: str, seed: Sequence[int], frames: int, audio: MelConfig) -> Float:

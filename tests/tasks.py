@@ -5,6 +5,7 @@ from melodygan.models.cyclegan.training import CycleGANTask
 from melodygan.models.feature_gan.training import FeatureGANTask
 from melodygan.models.latent_gan.training import LatentGANTask
 from melodygan.models.latent_prior.training import LatentPriorTask
+from melodygan.models.pix2pix.training import Pix2PixTask
 from melodygan.models.vocoder.training import VocoderTask
 from melodygan.models.vqvae.training import VQVAETask
 from melodygan.training.task import Task
@@ -14,6 +15,7 @@ TASKS: dict[str, type[Task]] = {
     "latent_gan": LatentGANTask,
     "latent_prior": LatentPriorTask,
     "cyclegan": CycleGANTask,
+    "pix2pix": Pix2PixTask,
     "autoencoder": AutoencoderTask,
     "feature_gan": FeatureGANTask,
     "vocoder": VocoderTask,

@@ -173,10 +173,34 @@ def test_vocals_without_separation_fail_before_the_first_stage(
     repository: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     text = Path("params.yaml").read_text().replace("enabled: true", "enabled: false")
-    Path("params.yaml").write_text(text.replace("[instrumental]", "[vocals]"))
+    Path("params.yaml").write_text(text.replace("[instrumental, mix]", "[vocals]"))
     status, lines = report(capsys)
     assert status == 1
     assert "separate.enabled" in next(line[2] for line in lines if line[1] == "params")
+
+
+@pytest.mark.parametrize("change", [("instrumental, mix", "instrumental"), ("true", "false")])
+def test_settings_that_leave_pix2pix_without_pairs_are_a_warning(
+    repository: Path, capsys: pytest.CaptureFixture[str], change: tuple[str, str]
+) -> None:
+    old, new = (f"[{of}]" if "," in change[0] else f"enabled: {of}" for of in change)
+    text = Path("params.yaml").read_text()
+    assert old in text
+    Path("params.yaml").write_text(text.replace(old, new))
+    status, lines = report(capsys)
+    assert status == 0
+    (said,) = [line[2] for line in lines if line[:2] == ["WARN", "params"]]
+    assert said.startswith("pix2pix will learn nothing")
+
+
+def test_vocals_for_pix2pix_that_are_never_made_fail_before_the_first_stage(
+    repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = Path("params.yaml").read_text()
+    Path("params.yaml").write_text(text.replace("task: instrumental", "task: vocals"))
+    status, lines = report(capsys)
+    assert status == 1
+    assert "pix2pix.task is vocals" in next(line[2] for line in lines if line[1] == "params")
 
 
 def test_a_data_folder_that_is_a_link_elsewhere_fails_before_the_first_stage(

@@ -62,9 +62,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.set_defaults(run=_prune)
 
-    command = commands.add_parser("convert", help="turn whole songs into another style")
+    command = commands.add_parser("convert", help="turn whole songs into another style, or stem")
     command.add_argument("song", type=Path, metavar="SONG", help="a file, or a folder of them")
-    command.add_argument("--to", required=True, metavar="LABEL", help="the style to convert to")
+    command.add_argument("--to", required=True, metavar="LABEL", help="the style or stem wanted")
     command.add_argument("--from", dest="source", metavar="LABEL", help="the song's own style")
     command.add_argument(
         "-o", "--out", type=Path, required=True, metavar="OUT", help="a WAV file, or a folder"

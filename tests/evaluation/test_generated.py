@@ -149,6 +149,26 @@ def test_a_rebuilt_track_lies_between_the_mean_spectrum_and_itself(world: Any) -
     assert low <= exact["chroma"]["value"] <= high
 
 
+def test_an_extraction_is_judged_by_its_own_stem_beside_the_mix(world: Any) -> None:
+    rng = np.random.default_rng(4)
+    stems = world.stems()
+    for track in world.of("test"):
+        row = {"track": track, "source": "mix", "label": "instrumental"}
+        stem = stems[track]
+        for model, sound in (("exact", stem), ("idle", world.sounds[track]),
+                             ("untrained", untrained(stem, rng))):  # fmt: skip
+            world.add(model, "extraction", sound, **row)
+    judge = world.judge()
+    scores = judge.scores(world.groups())
+    exact, idle, bad = (scores[of]["extraction"] for of in ("exact", "idle", "untrained"))
+    assert exact["log_mel_l1"]["value"] < 0.01 < 0.1 < exact["log_mel_l1"]["mix"]
+    assert idle["log_mel_l1"]["value"] == pytest.approx(idle["log_mel_l1"]["mix"], abs=0.01)
+    assert bad["log_mel_l1"]["value"] > bad["log_mel_l1"]["mix"]
+    assert exact["chroma"]["value"] > 0.99 > abs(bad["chroma"]["value"])
+    (clip, *_) = world.groups()["exact", "extraction"]
+    assert np.array_equal(judge.true_sound(clip), world.sounds[clip.track])
+
+
 def test_a_clip_that_was_scaled_to_fit_is_judged_at_its_own_level(world: Any) -> None:
     (track, *_) = world.of("test")
     sound = world.sounds[track]

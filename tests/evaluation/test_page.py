@@ -106,6 +106,22 @@ def test_what_was_made_is_heard_beside_the_real_thing(world: Any) -> None:
     assert np.sqrt(np.mean(heard**2)) == pytest.approx(np.sqrt(np.mean(true**2)), rel=0.1)
 
 
+def test_an_extraction_is_heard_beside_its_mix_and_its_figures_are_not_judged(world: Any) -> None:
+    stems = world.stems()
+    (track, *_) = world.of("test")
+    row = {"track": track, "source": "mix", "label": "instrumental"}
+    world.add("taker", "extraction", stems[track], **row)
+    world.declare("taker")
+    error = {"value": 0.6, "identity": 0.9, "average_mask": 0.8, "separator": 0.4}
+    world.tested("taker", {"log_mel_l1": error}, "taker: works")
+    text = words(page(world))
+    assert f"{track} , the true sound, mix" in text
+    assert f"{track} , reduced to instrumental" in text
+    assert "25% of the way from one mask for all music to perfect." in text
+    assert text.count("% of the way") == 1
+    assert re.search(r"0, the mix [0-9.]+\.", text)
+
+
 def stems(world: Any, *names: str) -> str:
     """The words of a page of stems of these names, of which `declare` says that they are there."""
     folder = world.root / "metrics/separate"

@@ -20,6 +20,8 @@ from melodygan.models.cyclegan.network import Generator
 from melodygan.models.latent_gan.config import LatentGANParams
 from melodygan.models.latent_gan.model import TrainedLatentGAN
 from melodygan.models.latent_gan.network import Generator as LatentGenerator
+from melodygan.models.pix2pix.config import Pix2PixParams
+from melodygan.models.pix2pix.model import TrainedPix2Pix, make_generator
 from melodygan.models.vocoder.config import VocoderParams
 from melodygan.models.vocoder.griffinlim import GriffinLim
 from melodygan.models.vocoder.vocoder import Vocoder
@@ -38,7 +40,8 @@ def features(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FeatureSet:
     torch.manual_seed(0)
     monkeypatch.chdir(tmp_path)
     fake.write_params(tmp_path, audio=fake.AUDIO.as_dict(), **fake.MODELS)
-    fake.write_features(tmp_path / "data/features", fake.tunes(["beat", "drone"]))
+    tracks = fake.with_stems(fake.tunes(["beat", "drone"]))
+    fake.write_features(tmp_path / "data/features", tracks)
     return FeatureSet(tmp_path / "data/features", fake.AUDIO)
 
 
@@ -75,6 +78,11 @@ def _save(name: str, features: FeatureSet) -> None:
         directions = [("beat", "drone"), ("drone", "beat")]
         generators = {way: Generator(gan.width, gan.blocks) for way in directions}
         made = TrainedCycleGAN(generators, gan, fake.AUDIO, Scale.of(mean, std))
+    elif name == "pix2pix":
+        pairs = load(Pix2PixParams, "pix2pix")
+        scale = Scale.of(mean, std)
+        stem = make_generator(pairs, fake.AUDIO, scale).eval()
+        made = TrainedPix2Pix(stem, pairs, fake.AUDIO, scale, -20.0)
     else:
         own = replace(load(VocoderParams, "vocoder"), kind="griffinlim")
         made = Vocoder(own, fake.AUDIO, GriffinLim(fake.AUDIO, 4))

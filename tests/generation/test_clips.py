@@ -12,7 +12,7 @@ from melodygan.generation.clips import Clip, draw_clips, make_clips, write_clips
 from melodygan.generation.config import GenerateParams
 from melodygan.pipeline.files import read_rows
 
-ALL = ("cyclegan", "latent_gan", "vocoder", "vqvae")
+ALL = ("cyclegan", "latent_gan", "pix2pix", "vocoder", "vqvae")
 PARAMS = GenerateParams(samples=5, tracks=1, seconds=3.0)
 FRAMES = 375  # of 3 s
 
@@ -29,7 +29,8 @@ def test_samples_and_one_test_track_of_each_label_in_every_way_there_is(clips: A
         for model in ("vocoder", "vqvae"):
             assert (model, "reconstruction", f"{label}-6", label, label) in made
         assert ("cyclegan", "conversion", f"{label}-6", label, target) in made
-    assert len(made) == 5 + 2 * 3
+        assert ("pix2pix", "extraction", f"{label}-6", "mix", "instrumental") in made
+    assert len(made) == 5 + 2 * 4
     assert len({clip.place for clip in clips}) == len(clips)
 
 

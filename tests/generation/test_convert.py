@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import fake
 import numpy as np
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from melodygan.audio.loudness import integrated_loudness
 from melodygan.audio.mel import log_mel
 from melodygan.blocks.scale import Scale
+from melodygan.commands.convert import convert
 from melodygan.dataset.preprocess import PreprocessParams
 from melodygan.generation.contour import Contour
 from melodygan.generation.convert import Conversion
@@ -23,7 +25,8 @@ from melodygan.models.cyclegan.model import TrainedCycleGAN, make_generator
 from melodygan.models.vocoder.config import VocoderParams
 from melodygan.models.vocoder.griffinlim import GriffinLim
 from melodygan.models.vocoder.vocoder import Vocoder
-from melodygan.pipeline.params import load, parse
+from melodygan.pipeline.errors import UserError
+from melodygan.pipeline.params import load, parse, read_params
 
 Float = NDArray[np.float32]
 RATE = fake.AUDIO.sample_rate
@@ -188,3 +191,17 @@ def test_pieces_meet_without_seams(kind: str) -> None:
     # the measure does see steps that would be heard
     steps = np.repeat(np.random.default_rng(0).normal(0, 2, 60), width)[:, None]
     assert flux_ratio(converted + steps, seams) > 1.1
+
+
+def test_a_stem_of_a_whole_song_by_the_command(models: Any, tmp_path: Path) -> None:
+    models("pix2pix", "vocoder")
+    params = read_params(fake.ROOT / "params.yaml")
+    fake.change_params(tmp_path, {name: params[name] for name in ("preprocess", "separate")})
+    soundfile.write(tmp_path / "song.wav", chord(RATE), RATE)
+    said = convert(tmp_path / "song.wav", None, "instrumental", tmp_path / "new.wav")
+    assert "mix to instrumental" in said
+    made, _ = soundfile.read(tmp_path / "new.wav")
+    assert len(made) == SECONDS * RATE // 64 * 64 and np.abs(made).max() > 0.01
+    with pytest.raises(UserError, match="--keep-vocals: instrumental is a stem and no style"):
+        convert(tmp_path / "song.wav", "mix", "instrumental", tmp_path / "b.wav", keep_vocals=True)
+    assert not (tmp_path / "b.wav").exists()

@@ -10,18 +10,28 @@ import numpy as np
 import pytest
 import torch
 
-from melodygan.generation.makers import Converter, Decoded, Makers, Rebuilder, Sampler, Synthesiser
+from melodygan.generation.makers import (
+    Converter,
+    Decoded,
+    Extractor,
+    Makers,
+    Rebuilder,
+    Sampler,
+    Synthesiser,
+)
 from melodygan.pipeline.errors import UserError
 
-ALL = ("cyclegan", "latent_gan", "vocoder", "vqvae")
+ALL = ("cyclegan", "latent_gan", "pix2pix", "vocoder", "vqvae")
 
 
 def test_models_are_found_by_what_they_can_do(models: Any) -> None:
     makers = models(*ALL)
-    able = {what: set(makers.able(what)) for what in (Sampler, Converter, Rebuilder, Synthesiser)}
+    kinds = (Sampler, Converter, Extractor, Rebuilder, Synthesiser)
+    able = {what: set(makers.able(what)) for what in kinds}
     assert able == {
         Sampler: {"latent_gan"},
-        Converter: {"cyclegan"},
+        Converter: {"cyclegan", "pix2pix"},
+        Extractor: {"pix2pix"},
         Rebuilder: {"vqvae"},
         Synthesiser: {"vocoder"},
     }
@@ -46,6 +56,9 @@ def test_all_keep_the_shapes_that_the_protocols_promise(models: Any, features: A
     name, converter, source = makers.converter(None, "drone")
     assert (name, source) == ("cyclegan", "beat")
     assert converter.convert(mel, "beat", "drone").shape == mel.shape
+    name, extractor, source = makers.converter(None, "instrumental")
+    assert (name, source) == ("pix2pix", "mix")
+    assert extractor.convert(mel, "mix", "instrumental").shape == mel.shape
     assert makers.synthesiser().synthesise(mel).shape == (100 * fake.AUDIO.hop_length,)
 
 

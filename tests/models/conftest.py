@@ -40,7 +40,10 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def features(project: Path) -> FeatureSet:
-    """Four train, two validation and two test tracks of each of the labels beat and drone."""
+    """Four train, two validation and two test tracks of each of the labels beat and drone.
+
+    Each has a mix, on which models train, and an instrumental.
+    """
     return _features(project, ["beat", "drone"])
 
 
@@ -51,7 +54,7 @@ def one_label(project: Path) -> FeatureSet:
 
 
 def _features(project: Path, labels: Sequence[str]) -> FeatureSet:
-    fake.write_features(project / "data/features", fake.tunes(labels))
+    fake.write_features(project / "data/features", fake.with_stems(fake.tunes(labels)))
     return FeatureSet(project / "data/features", fake.AUDIO)
 
 

@@ -364,7 +364,11 @@ def test_raw_holds_the_locked_bytes_and_an_index(server: Any, tone: Tone) -> Non
     for row in rows:
         assert hashlib.sha256((RAW / row["file"]).read_bytes()).hexdigest() == row["sha256"]
     assert (RAW / rows[0]["file"]).read_bytes() == tone(440)
-    assert {path.name for path in RAW.iterdir()} == {"index.jsonl", *(r["file"] for r in rows)}
+    assert {path.name for path in RAW.iterdir()} == {
+        "index.jsonl",
+        "truth",
+        *(r["file"] for r in rows),
+    }
     first = {key: rows[0][key] for key in ("label", "ordinal", "title", "start", "end", "truth")}
     assert first == {
         "label": "jazz", "ordinal": 0, "title": "a", "start": 0.1, "end": None, "truth": None

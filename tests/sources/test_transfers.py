@@ -127,11 +127,11 @@ def test_the_result_does_not_depend_on_the_number_of_connections(
         assert server.requests["/3.wav"] == 3, "listed, probed, fetched: once"
         server.requests.clear()
         project.download()
-        files = {path.name: path.read_bytes() for path in project.raw.iterdir()}
+        files = {path: path.read_bytes() for path in project.raw.rglob("*.*")}
         seen.append((project.lock_file.read_bytes(), files))
         shutil.rmtree(store_root())
         project.lock_file.unlink()
-    assert seen[0] == seen[1] and len(seen[0][1]) == 6
+    assert seen[0] == seen[1] and len(seen[0][1]) == 7
 
 
 def test_all_failures_are_told_and_what_was_fetched_is_kept(

@@ -13,7 +13,8 @@ import soundfile
 
 STAGES = [
     "download", "separate", "preprocess", "features", "data_report", "vqvae", "latent_gan",
-    "latent_prior", "cyclegan", "autoencoder", "feature_gan", "vocoder", "generate", "evaluate",
+    "latent_prior", "cyclegan", "pix2pix", "autoencoder", "feature_gan", "vocoder", "generate",
+    "evaluate",
 ]  # fmt: skip
 
 
@@ -69,6 +70,11 @@ def test_every_stage_leaves_its_metrics_with_the_agreed_keys(project) -> None:
                 "transport",
             )
         ],
+        "pix2pix": [
+            f"{name}.{anchor}"
+            for name in ("log_mel_l1", "si_sdr_db")
+            for anchor in ("value", "identity", "average_mask", "separator")
+        ],
         "autoencoder": [f"reconstruction.{name}" for name in ("value", "pca", "mean")],
         "feature_gan": [
             "reconstruction.value",
@@ -89,6 +95,7 @@ def test_every_stage_leaves_its_metrics_with_the_agreed_keys(project) -> None:
             "generated.vqvae.reconstruction.log_mel_l1",
             "generated.latent_gan.sample.time_distance",
             "generated.cyclegan.conversion.pop_to_swing.shortfall",
+            "generated.pix2pix.extraction.log_mel_l1",
         ],
     }
     for stage, expected in keys.items():
@@ -109,6 +116,7 @@ def test_there_is_something_to_hear_and_to_see(project) -> None:
         ("vqvae", "reconstruction"),
         ("vocoder", "reconstruction"),
         ("cyclegan", "conversion"),
+        ("pix2pix", "extraction"),
     }
     for row in rows:
         audio, rate = soundfile.read(project.root / f"data/generated/{row['name']}.wav")
@@ -167,8 +175,9 @@ def test_an_experiment_reruns_its_stage_and_what_depends_on_it(project) -> None:
     [
         ("src/melodygan/models/cyclegan/network.py", {"cyclegan", "generate"}),
         ("src/melodygan/models/vocoder/magnet/network.py", {"vocoder", "generate"}),
-        ("src/melodygan/separation/si_sdr.py", {"separate"}),
-        ("src/melodygan/blocks/patchgan.py", {"cyclegan", "generate"}),
+        ("src/melodygan/models/pix2pix/network.py", {"pix2pix", "generate"}),
+        ("src/melodygan/separation/si_sdr.py", {"separate", "pix2pix"}),
+        ("src/melodygan/blocks/patchgan.py", {"cyclegan", "pix2pix", "generate"}),
         ("src/melodygan/evaluation/page.py", {"evaluate"}),
     ],
 )
@@ -186,6 +195,6 @@ def test_editing_one_room_leaves_the_others_alone(project, file: str, stale: set
 def test_plots_are_one_page_that_needs_no_network(project) -> None:
     project.dvc("plots", "show", "-o", "plots_out")
     page = (project.root / "plots_out/index.html").read_text()
-    for stage in ("vqvae", "latent_gan", "latent_prior", "cyclegan", "vocoder"):
+    for stage in ("vqvae", "latent_gan", "latent_prior", "cyclegan", "pix2pix", "vocoder"):
         assert f"metrics/{stage}/samples" in page
     assert not re.search(r"<(script|link)[^>]*(src|href)=\"https?://", page)

@@ -1,11 +1,12 @@
 """`melodygan convert`: a whole song, or a folder of them, into the other label's style."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from melodygan.audio.mel import MelConfig
 from melodygan.dataset.preprocess import PreprocessParams
 from melodygan.generation.convert import Conversion
-from melodygan.generation.makers import Makers
+from melodygan.generation.makers import Extractor, Makers
 from melodygan.generation.songs import Hearing, Separation
 from melodygan.pipeline.errors import UserError
 from melodygan.pipeline.params import load
@@ -23,6 +24,7 @@ def convert(
 ) -> str:
     """Convert the file `song` from label `source` to label `target` into the WAV file `out`.
 
+    target: or a stem, such as instrumental, that a model makes of the mix.
     song: or a folder, of which every file is converted into a WAV file of its name in the folder
     `out`. source: None stands for the only label that a model can convert to `target`. A song is
     taken apart first where the models were trained on a stem; keep_vocals lays its vocals back.
@@ -31,9 +33,17 @@ def convert(
     there, or an `out` that is the song.
     """
     songs = _songs(song, out)
-    hearing = load_hearing(keep_vocals)
-    makers = Makers(hearing.audio, start_device(Runtime.read()))
+    audio = load(MelConfig, "audio")
+    makers = Makers(audio, start_device(Runtime.read()))
     _, model, source = makers.converter(source, target)
+    if isinstance(model, Extractor):
+        if keep_vocals:
+            raise UserError(f"--keep-vocals: {target} is a stem and no style: leave it out")
+        # it takes the song apart itself
+        cleaning = replace(load(PreprocessParams, "preprocess"), loudness_lufs=model.loudness)
+        hearing = Hearing(audio, cleaning)
+    else:
+        hearing = load_hearing(keep_vocals)
     conversion = Conversion(model, source, target, makers.synthesiser(), hearing, strength)
     lines, failed = [], []
     for one, result in songs.items():

@@ -206,9 +206,15 @@ def _git(*arguments: str) -> str:
 def check_settings() -> Iterator[Finding]:
     """params.yaml, before the first stage reads it."""
     from melodygan.commands.groups import check_params, groups
+    from melodygan.pipeline.params import read_params
 
     check_params(Path("params.yaml"))
     yield Finding("OK", "params", f"seed and {len(groups())} groups")
+    values = read_params()
+    task, stems = values["pix2pix"]["task"], values["preprocess"]["stems"]
+    if not values["separate"]["enabled"] or not {"mix", task} <= set(stems):
+        text = f"pix2pix will learn nothing: it needs separate.enabled, and mix and {task} "
+        yield Finding("WARN", "params", text + "in preprocess.stems")
 
 
 def check_sources() -> Iterator[Finding]:

@@ -85,6 +85,8 @@ def complaints(values: dict[str, Any]) -> Iterator[str]:
         yield f"features.n_mfcc must be at most audio.n_mels, {audio.n_mels}"
     if not values["separate"].enabled and "vocals" in stems:
         yield "preprocess.stems asks for vocals, but separate.enabled is false"
+    if values["pix2pix"].task == "vocals" and not {"vocals", "mix"} <= set(stems):
+        yield "pix2pix.task is vocals: preprocess.stems must have vocals and mix"
     processes = values["runtime"].processes
     for group, value in values.items():
         for settings in (value, *vars(value).values()):

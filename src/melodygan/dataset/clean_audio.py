@@ -17,10 +17,12 @@ TRACKS = 64  # of a split are scored at most, spread evenly
 
 
 class CleanAudio:
-    """The sound of one stem of the tracks of one split."""
+    """The sound of one stem of the tracks of one split. rows: their lines of the index."""
 
     def __init__(self, folder: Path, split: str, stem: str) -> None:
+        self.folder = folder
         self.names: list[str] = []
+        self.rows: list[dict[str, Any]] = []
         self.tracks: list[NDArray[np.int16]] = []
         rows = read_rows(folder / "index.jsonl")
         with as_written(folder / "index.jsonl"):
@@ -39,7 +41,14 @@ class CleanAudio:
         if not 0 < len(track) == samples:
             raise ValueError(f"samples {start} to {start + samples} of shard {shard}")
         self.names.append(text(row["track"]))
+        self.rows.append(row)
         self.tracks.append(track)
+
+    def loudness(self) -> float:
+        """Mean of the tracks' loudness, LUFS; silent ones have none."""
+        with as_written(self.folder / "index.jsonl"):
+            heard = [row["loudness_after_lufs"] for row in self.rows]
+            return float(np.mean([level for level in heard if level is not None]))
 
     def random(self, count: int, samples: int, rng: np.random.Generator) -> Float:
         """`count` crops, every position of every track equally likely; (count, samples).

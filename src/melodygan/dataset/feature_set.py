@@ -32,7 +32,7 @@ class Track:
 class FeatureSet:
     """The output of the features stage, checked against the mel configuration in use.
 
-    stem: the stem that models train on, the first one of `preprocess.stems`.
+    stems: those of `preprocess.stems`; stem: the first of them, which models train on.
     """
 
     def __init__(self, folder: Path, audio: MelConfig) -> None:
@@ -41,7 +41,7 @@ class FeatureSet:
         with as_written(folder / "meta.json"):
             audio.require(meta["audio"], str(folder))
             self.labels = [text(label) for label in meta["labels"]]
-            stems = [text(stem) for stem in meta["stems"]]
+            self.stems = stems = [text(stem) for stem in meta["stems"]]
             self.stem = stems[0]
             self._statistics = {stem: _mean_and_std(meta["statistics"][stem]) for stem in stems}
         self._meta = meta

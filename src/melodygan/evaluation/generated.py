@@ -31,6 +31,7 @@ HEADLINES = {
     "sample": ("time_distance", "order_auc", "memorisation", "jury_distance"),
     "reconstruction": ("log_mel_l1", "chroma", "onset_correlation"),
     "conversion": ("shortfall", "shortfall_blind", "shortfall_both"),
+    "extraction": ("log_mel_l1", "chroma", "onset_correlation"),
 }
 
 
@@ -53,7 +54,7 @@ class Judge:
         self.jury, self.decoders = jury, decoders or {}
         self._heard: dict[bytes, Matrix] = {}
         self.test = {track.track: track for track in features.tracks("test")}
-        self.sounds = dict(zip(clean.names, clean.tracks, strict=True))
+        self.clean = {features.stem: clean}
 
     def scores(self, groups: Groups) -> dict[str, dict[str, Scores]]:
         """All scores by model, then by kind of clip, of what `read_index` gave."""
@@ -61,6 +62,7 @@ class Judge:
             "sample": self._samples,
             "reconstruction": self._reconstructions,
             "conversion": self._conversions,
+            "extraction": self._extractions,
         }
         result: dict[str, dict[str, Scores]] = {}
         for (model, kind), made in groups.items():
@@ -149,6 +151,38 @@ class Judge:
             result[score][worst] = float(np.mean(chance))
         return result
 
+    def _extractions(self, model: str, made: Sequence[Made]) -> Scores:
+        """How near stems are to the separated ones: the scores of a reconstruction, as they are.
+
+        mix: those of what the stems were made from. Nothing is judged by these figures, for only
+        the stems have gone through the vocoder; what the model can do its own test says.
+        """
+        rows = []
+        for clip in made:
+            mix, true = (
+                self._track(clip, str(stem)).mel[: len(clip.mel)]
+                for stem in (clip.source, clip.label)
+            )
+            content = Content.of(true, self.audio)
+            rows.append(
+                [
+                    content.likeness(Content.of(mel, self.audio))
+                    | {"log_mel_l1": float(np.abs(mel - true).mean())}
+                    for mel in (clip.mel[: len(true)], mix)
+                ]
+            )
+        result: Scores = {"clips": len(made)}
+        for score in HEADLINES["extraction"]:
+            mean, interval = self._mean([of[score] for of, _ in rows])
+            before = float(np.mean([of[score] for _, of in rows]))
+            result[score] = {"value": mean, "interval": interval, "mix": before}
+        return result
+
+    def _track(self, clip: Made, stem: str) -> Track:
+        """The test track that a clip was made from, as one of its stems."""
+        tracks = self.features.tracks("test", stem=stem)
+        return next(track for track in tracks if track.track == clip.track)
+
     @cached_property
     def _mean_spectrum(self) -> Float:
         mels = [track.mel for track in self.features.tracks("train")]
@@ -197,7 +231,7 @@ class Judge:
             return {}
         sources = [self.true_sound(clip) for clip in made]
         targets = [
-            self._head(track, max(map(len, sources)))
+            self._head(track.track, max(map(len, sources)))
             for track in self.features.tracks("test", direction[1])[:TRACKS]
         ]
         sounds = {"before": sources, "after": [clip.sound for clip in made], "real": targets}
@@ -212,8 +246,9 @@ class Judge:
         return {tag: float(np.mean([row[tag] for row in rows])) for tag in rows[0]}
 
     def true_sound(self, clip: Made) -> Float:
-        """The true sound of the test track that a clip was made from, as long as the clip."""
-        return self._head(self.test[str(clip.track)], len(clip.sound))
+        """The true sound of what a clip was made from, as long as the clip."""
+        stem = str(clip.source) if clip.kind == "extraction" else self.features.stem
+        return self._head(str(clip.track), len(clip.sound), stem)
 
     def some_test_sounds(self, count: int, samples: int) -> list[tuple[Track, Float]]:
         """The beginnings, at most `samples` long, of `count` test tracks of all labels."""
@@ -222,10 +257,16 @@ class Judge:
             range(len(tracks)),
             key=lambda i: [track.label for track in tracks[:i]].count(tracks[i].label),
         )
-        return [(tracks[i], self._head(tracks[i], samples)) for i in sorted(order[:count])]
+        chosen = [tracks[i] for i in sorted(order[:count])]
+        return [(track, self._head(track.track, samples)) for track in chosen]
 
-    def _head(self, track: Track, samples: int) -> Float:
-        return from_int16(self.sounds[track.track][:samples])
+    def _head(self, track: str, samples: int, stem: str | None = None) -> Float:
+        """The beginning of a test track; stem: None stands for the one that models train on."""
+        stem = stem or self.features.stem
+        if stem not in self.clean:
+            self.clean[stem] = CleanAudio(self.clean[self.features.stem].folder, "test", stem)
+        of = self.clean[stem]
+        return from_int16(of.tracks[of.names.index(track)][:samples])
 
     def _pair(self, clip: Made) -> tuple[Float, Float]:
         """Log-mel of the track that a clip was made from, and of the clip, equally long."""

@@ -55,11 +55,12 @@ def listen(kind: str, made: Sequence[Made], judge: Judge) -> Iterator[str]:
     if kind == "sample":
         yield from _samples(made, judge)
         return
-    word = {"reconstruction": "rebuilt", "conversion": "converted"}[kind]
+    words = {"reconstruction": "rebuilt", "conversion": "converted", "extraction": "reduced"}
+    word = words[kind]
     for clip in _one_of_each(made):
         track = name(str(clip.track))
         origin = f"<b>{track}</b>, the true sound, {name(str(clip.source))}"
-        goal = f" to {name(str(clip.label))}" if kind == "conversion" else ""
+        goal = "" if kind == "reconstruction" else f" to {name(str(clip.label))}"
         yield '<div class="pair">'
         yield player(judge.true_sound(clip), judge.audio, origin, f"{clip.track}, true")
         caption = f"<b>{track}</b>, {word}{goal}"

@@ -28,6 +28,8 @@ ANCHORS = {
     "mean_spectrum": "the mean spectrum",
     "baseline": "the baseline",
     "separator": "the separation model",
+    "average_mask": "one mask for all music",
+    "mix": "the mix",
     "pca": "principal components",
     "mean": "the mean of all",
     "gaussian": "a Gaussian per label",

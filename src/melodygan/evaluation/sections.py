@@ -21,6 +21,7 @@ WIDTHS = {  # that would settle most questions, of scores of invented sound
 KINDS = {
     "sample": "What it invents",
     "conversion": "What it converts",
+    "extraction": "What it extracts",
     "reconstruction": "What it rebuilds",
 }
 

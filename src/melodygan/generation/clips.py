@@ -12,7 +12,14 @@ from melodygan.audio.picture import spectrogram_png
 from melodygan.audio.wav import write_wav
 from melodygan.dataset.feature_set import FeatureSet, Track
 from melodygan.generation.config import GenerateParams
-from melodygan.generation.makers import Converter, Makers, Rebuilder, Sampler, Synthesiser
+from melodygan.generation.makers import (
+    Converter,
+    Extractor,
+    Makers,
+    Rebuilder,
+    Sampler,
+    Synthesiser,
+)
 from melodygan.pipeline.files import write_rows
 from melodygan.pipeline.names import file_name
 
@@ -25,9 +32,10 @@ PICTURES = 8  # of each model and kind
 class Clip:
     """One thing to listen to. mel: log-mel (frames, n_mels), as the model made it.
 
-    kind: sample (invented), conversion (of a test track to another label) or reconstruction (of a
-    test track). track, source: what it was made from, and that one's label, or None; label: what
-    it should sound like, or None. A vocoder's reconstructions are test tracks that pass it alone:
+    kind: sample (invented), conversion (of a test track to another label), extraction (of one stem
+    of it from another) or reconstruction (of a test track). track, source: what it was made from,
+    and that one's label, or None; label: what it should sound like, or None; of an extraction,
+    source and label are stems. A vocoder's reconstructions are test tracks that pass it alone:
     what the others would sound like if their models were perfect.
     """
 
@@ -49,6 +57,7 @@ def make_clips(
     makers: Makers, features: FeatureSet, params: GenerateParams, seed: int
 ) -> Iterator[Clip]:
     """What each model invents, then every chosen test track rebuilt and converted by each."""
+    extractors = makers.able(Extractor)
     for model, sampler in makers.able(Sampler).items():
         yield from _samples(model, sampler, params.samples, seed)
     frames = round(params.seconds * features.audio.frame_rate)
@@ -62,9 +71,11 @@ def make_clips(
             yield Clip(
                 model, "reconstruction", file_name(track.track), rebuilt, *origin, track.label
             )
+        for model, extractor in extractors.items():
+            yield from _extractions(model, extractor, features, track.track, frames)
         for model, converter in makers.able(Converter).items():
             for source, target in converter.directions:
-                if source == track.label:
+                if source == track.label and model not in extractors:
                     converted = converter.convert(mel, source, target)
                     name = f"{file_name(track.track)}-to-{file_name(target)}"
                     yield Clip(model, "conversion", name, converted, *origin, target)
@@ -78,6 +89,16 @@ def _samples(model: str, sampler: Sampler, count: int, seed: int) -> Iterator[Cl
         for number, mel in enumerate(sampler.sample(share, seed + index, label)):
             name = f"{file_name(label)}-{number:03d}" if label else f"{number:03d}"
             yield Clip(model, "sample", name, mel, label=label)
+
+
+def _extractions(
+    model: str, extractor: Extractor, features: FeatureSet, track: str, frames: int
+) -> Iterator[Clip]:
+    """The beginning of a test track, `frames` long, as each stem that can be made of it."""
+    for source, target in extractor.directions:
+        (whole,) = (t for t in features.tracks("test", stem=source) if t.track == track)
+        made = extractor.convert(np.array(whole.mel[:frames]), source, target)
+        yield Clip(model, "extraction", f"{file_name(track)}-{target}", made, track, source, target)
 
 
 def write_clips(

@@ -96,6 +96,20 @@ class Converter(Protocol):
 
 
 @runtime_checkable
+class Extractor(Converter, Protocol):
+    """A converter from one stem of a track to another: its directions are stems and no labels.
+
+    loudness: LUFS, of what it converts.
+    """
+
+    loudness: float
+
+    @property
+    def stems(self) -> Sequence[str]:
+        """Those that it makes."""
+
+
+@runtime_checkable
 class Rebuilder(Protocol):
     """Gives back what it gets, as well as it can."""
 
@@ -157,7 +171,7 @@ class Makers:
         return _choose(self.able(Varier), name, label, "play a song otherwise")
 
     def converter(self, source: str | None, target: str) -> tuple[str, Converter, str]:
-        """Name and model of the first that converts to `target`, and from which label.
+        """Name and model of the first that converts to `target`, and from which label or stem.
 
         source: None stands for the only one that the model knows. Raises UserError, with what
         there is, if there is none, or if several labels can be meant.

@@ -24,7 +24,7 @@ class Meaning:
         return score.get(self.best, self.ideal) if self.best else self.ideal
 
 
-_NAIVE = ("untrained", "mean_spectrum", "baseline", "separator")
+_NAIVE = ("untrained", "mean_spectrum", "baseline", "average_mask")
 # in the order in which a page shows them; those deaf to order in time have noise as their worst
 MEANINGS = {
     "time_distance": Meaning("Does it move as music does?", False, ("shuffled", "noise"), "floor"),
@@ -56,6 +56,7 @@ MEANINGS = {
         "The mean of these two, which the verdict rests on", False, ("equaliser",), None, 0.0
     ),
     "log_mel_l1": Meaning("How far is the spectrogram off?", False, _NAIVE, "oracle", 0.0),
+    "si_sdr_db": Meaning("How much of the rest is gone?", True, ("average_mask",), "oracle"),
     "log_magnitude_l1": Meaning("How far are fine details off?", False, _NAIVE, "oracle", 0.0),
     "m_stft": Meaning("How far is the sound off?", False, _NAIVE, "oracle", 0.0),
     "reconstruction": Meaning("How far is what it gives back off?", False, ("mean",), None, 0.0),

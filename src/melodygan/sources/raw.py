@@ -19,6 +19,7 @@ from melodygan.sources.transfers import DownloadParams, say, side_by_side, toget
 from melodygan.sources.ytdlp import Access, FetchError, Patience
 
 DEMO_RATE = 44100  # Hz
+TRUTH = "truth"  # folder of true stems
 
 
 def write_raw(
@@ -29,7 +30,7 @@ def write_raw(
     target: Path,
     patience: Patience | None = None,
 ) -> None:
-    """Write every locked track and `index.jsonl` into the folder `target`.
+    """Write every locked track, `index.jsonl` and truth/index.jsonl into the folder `target`.
 
     Raises UserError when `sources` and `lock_file` disagree; and, after all other files have been
     fetched, when one cannot be had, or has changed and `params` does not allow that.
@@ -66,6 +67,10 @@ def write_raw(
             raise together(failures, f"of {len(others)} tracks could not be had")
         rows += [result for result in results if isinstance(result, dict)]
         write_rows(folder / "index.jsonl", sorted(rows, key=lambda row: row["track"]))
+        # a stage may depend on this folder alone, so it must be there without demo tracks too
+        (folder / TRUTH).mkdir(exist_ok=True)
+        truths = [{"track": row["track"], **row["truth"]} for row in rows if row["truth"]]
+        write_rows(folder / TRUTH / "index.jsonl", sorted(truths, key=lambda row: row["track"]))
 
 
 def _check_places(tracks: list[LockedTrack], sources: list[FolderSource], lock_file: Path) -> None:
@@ -123,10 +128,10 @@ def _write_demo(stage: Stage, tracks: list[LockedTrack], folder: Path) -> list[d
     if not jobs:
         return []
     rendered = map_tracks(stage, jobs, render, {})
-    (folder / "truth").mkdir()
+    (folder / TRUTH).mkdir()
     rows = []
     for track in tracks:
-        file, vocals = folder / f"{track.track}.flac", f"truth/{track.track}.vocals.flac"
+        file, vocals = folder / f"{track.track}.flac", f"{TRUTH}/{track.track}.vocals.flac"
         sha256 = copy(rendered[track.track] / "mix.flac", file)
         copy(rendered[track.track] / "vocals.flac", folder / vocals)
         rows.append(_row(track, file, sha256, {"vocals": vocals}))

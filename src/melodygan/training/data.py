@@ -28,9 +28,9 @@ class Data:
         """Log-mel of all tracks. Raises UserError if it is undeclared, missing or foreign."""
         return FeatureSet(self.declared("data/features"), self.audio)
 
-    def clean(self, split: str) -> CleanAudio:
-        """Sound of the tracks of a split, of the stem that models train on."""
-        return CleanAudio(self.declared("data/clean"), split, self.features.stem)
+    def clean(self, split: str, stem: str | None = None) -> CleanAudio:
+        """Sound of the tracks of a split; stem: None stands for the one that models train on."""
+        return CleanAudio(self.declared("data/clean"), split, stem or self.features.stem)
 
     def model(self, name: str) -> Path:
         """The folder of another stage's model."""

@@ -59,7 +59,12 @@ TRACK_SECONDS = 20
 ROUNDS = 5
 MATRICES = {"cpu": (512, 1024, 2048), "cuda": (2048, 4096, 8192)}
 # the stage whose model another one's task reads
-BELOW = {"latent_gan": "vqvae", "latent_prior": "vqvae", "feature_gan": "autoencoder"}
+BELOW = {
+    "latent_gan": "vqvae",
+    "latent_prior": "vqvae",
+    "wgan_gp": "vqvae",
+    "feature_gan": "autoencoder",
+}
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 

@@ -56,6 +56,11 @@ MODELS: dict[str, dict[str, Any]] = {
         "task": "instrumental", "frames": 32, "width": 4, "output": "mask", "dropout": 0.5,
         "l1": 100.0,
     },
+    "wgan_gp": SETTINGS | {
+        "space": "latent", "frames": 64, "components": 4, "noise_dim": 8, "label_dim": 4,
+        "channels": 8, "critic_steps": 2, "penalty": 10.0, "calibrate": True,
+        "average_decay": 0.9,
+    },
     "autoencoder": SETTINGS | {
         "hop": 16, "widths": [32], "latent": 16, "dropout": 0.0, "weight_decay": 0.0, "mixup": 1.0,
         "equaliser": 0.3,

@@ -8,6 +8,7 @@ from melodygan.models.latent_prior.training import LatentPriorTask
 from melodygan.models.pix2pix.training import Pix2PixTask
 from melodygan.models.vocoder.training import VocoderTask
 from melodygan.models.vqvae.training import VQVAETask
+from melodygan.models.wgan_gp.training import WGANGPTask
 from melodygan.training.task import Task
 
 TASKS: dict[str, type[Task]] = {
@@ -16,6 +17,7 @@ TASKS: dict[str, type[Task]] = {
     "latent_prior": LatentPriorTask,
     "cyclegan": CycleGANTask,
     "pix2pix": Pix2PixTask,
+    "wgan_gp": WGANGPTask,
     "autoencoder": AutoencoderTask,
     "feature_gan": FeatureGANTask,
     "vocoder": VocoderTask,

@@ -84,7 +84,10 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("generate", help="invent new pieces of music")
     _add_invention(command)
     command.add_argument(
-        "--seconds", type=_length, metavar="S", help="of new music in each; default: 30"
+        "--seconds",
+        type=_length,
+        metavar="S",
+        help="of new music in each; default: 30, or the length of a model's clips",
     )
     given = command.add_mutually_exclusive_group()
     given.add_argument(
@@ -256,7 +259,7 @@ def _generate(options: argparse.Namespace) -> int:
     elif options.after:
         lines = make.go_on(options.after, options.label, seconds, *drawn)
     else:
-        lines = make.generate(options.label, seconds, *drawn)
+        lines = make.generate(options.label, options.seconds, *drawn)
     print("\n".join(lines))
     return 0
 

@@ -31,6 +31,10 @@ from melodygan.models.vocoder.vocoder import Vocoder
 from melodygan.models.vqvae.config import VQVAEParams
 from melodygan.models.vqvae.model import TrainedVQVAE
 from melodygan.models.vqvae.network import VQVAE
+from melodygan.models.wgan_gp.config import WGANGPParams
+from melodygan.models.wgan_gp.model import TrainedWGANGP
+from melodygan.models.wgan_gp.network import Generator as ClipGenerator
+from melodygan.models.wgan_gp.spaces import MelDecoder
 from melodygan.pipeline.errors import UserError
 from melodygan.pipeline.params import load
 
@@ -39,7 +43,7 @@ RATE = fake.AUDIO.sample_rate
 
 @pytest.fixture(autouse=True)
 def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project with a VQ-VAE, a prior of two labels, a GAN without any, and a vocoder."""
+    """A project with a VQ-VAE, a prior and a WGAN of two labels, a GAN without any, a vocoder."""
     monkeypatch.chdir(tmp_path)
     torch.manual_seed(0)
     fake.write_params(tmp_path, audio=fake.AUDIO.as_dict(), **fake.MODELS)
@@ -53,9 +57,16 @@ def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     generator = Generator(gan.noise_dim, gan.channels, (4, *vqvae.latent_shape[1:]))
     mean, basis = torch.zeros(params.code_dim), torch.eye(params.code_dim)[:, :4].contiguous()
     TrainedLatentGAN(generator, gan, vqvae, mean, basis).save(Path("models/latent_gan"))
+    wgan = replace(load(WGANGPParams, "wgan_gp"), space="mel")
+    clips = ClipGenerator(wgan, 2, (1, fake.AUDIO.n_mels, wgan.frames))
+    TrainedWGANGP(clips, wgan, fake.AUDIO, ["beat", "drone"], MelDecoder()).save(
+        Path("models/wgan_gp")
+    )
     vocoder = replace(load(VocoderParams, "vocoder"), kind="griffinlim")
     Vocoder(vocoder, fake.AUDIO, GriffinLim(fake.AUDIO, 4)).save(Path("models/vocoder"))
-    deps = [f"models/{name}" for name in ("latent_gan", "latent_prior", "vocoder", "vqvae")]
+    deps = [
+        f"models/{name}" for name in ("latent_gan", "latent_prior", "vocoder", "vqvae", "wgan_gp")
+    ]
     Path("dvc.yaml").write_text(f"stages: {{generate: {{cmd: x, deps: {deps}}}}}")
     return tmp_path
 
@@ -103,6 +114,16 @@ def test_a_model_of_one_length_makes_that_and_no_more() -> None:
         generate(None, 0.6, 0, 1, Path("other"), "latent_gan")
     with pytest.raises(UserError, match="one length"):
         play(None, None, 0, Path("endless.wav"), "latent_gan")
+
+
+def test_clips_of_a_label_have_the_models_own_length() -> None:
+    lines = generate("drone", None, 1, 3, Path("out"), "wgan_gp")
+    assert lines[2] == "out/002.wav: 0.51 s of drone by wgan_gp, seed 3"
+    clips = [soundfile.read(f"out/{number:03d}.wav")[0] for number in range(3)]
+    assert {len(clip) for clip in clips} == {64 * 64}
+    assert not np.array_equal(clips[0], clips[1])
+    with pytest.raises(UserError, match=r"wgan_gp cannot invent clips of label waltz"):
+        generate("waltz", None, 1, 1, Path("other"), "wgan_gp")
 
 
 def a_song(path: Path, seconds: float = 4.0) -> np.ndarray:

@@ -76,7 +76,7 @@ def test_an_untrained_generator_and_one_that_has_learnt_noise_are_told_so(
 def test_components_are_white_and_give_the_latents_back(make, features, params) -> None:
     vqvae = make("vqvae", params("vqvae")).trained()
     dim = vqvae.params.code_dim
-    whole = LatentCrops(features, vqvae, dim)
+    whole = LatentCrops(features.tracks("train"), vqvae, dim, 64)
     assert whole.shape == (dim, 4, 8)
     flat = torch.cat([track.flatten(1) for track in whole.tracks], 1)
     assert torch.allclose(torch.cov(flat), torch.eye(dim), atol=0.02)
@@ -84,7 +84,7 @@ def test_components_are_white_and_give_the_latents_back(make, features, params) 
     back = latents_of(whole.tracks[0][None], whole.mean, whole.basis)
     assert torch.allclose(back, vqvae.latents(track), atol=1e-3)
 
-    few = LatentCrops(features, vqvae, 3)
+    few = LatentCrops(features.tracks("train"), vqvae, 3, 64)
     assert torch.allclose(few.tracks[0], whole.tracks[0][:3], atol=1e-3)
     variances = whole.basis.square().sum(0)
     assert torch.equal(variances, variances.sort(descending=True)[0])

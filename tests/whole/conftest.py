@@ -25,6 +25,8 @@ TINY = {
     "cyclegan": {"steps": 6, "validate_every": 6, "sample_every": 6, "frames": 64,
                  "width": 4, "blocks": 1},
     "pix2pix": {"steps": 4, "validate_every": 4, "sample_every": 4, "frames": 64, "width": 4},
+    "wgan_gp": {"steps": 6, "batch_size": 4, "validate_every": 6, "sample_every": 6,
+                "frames": 128, "channels": 8},
     "autoencoder": {"steps": 6, "batch_size": 8, "validate_every": 6, "widths": [32]},
     "feature_gan": {"steps": 6, "batch_size": 8, "validate_every": 6, "width": 16},
     "vocoder": {"magnet": {"steps": 10, "batch_size": 2, "validate_every": 10, "sample_every": 5,

@@ -13,8 +13,8 @@ import soundfile
 
 STAGES = [
     "download", "separate", "preprocess", "features", "data_report", "vqvae", "latent_gan",
-    "latent_prior", "cyclegan", "pix2pix", "autoencoder", "feature_gan", "vocoder", "generate",
-    "evaluate",
+    "latent_prior", "cyclegan", "pix2pix", "wgan_gp", "autoencoder", "feature_gan", "vocoder",
+    "generate", "evaluate",
 ]  # fmt: skip
 
 
@@ -75,6 +75,17 @@ def test_every_stage_leaves_its_metrics_with_the_agreed_keys(project) -> None:
             for name in ("log_mel_l1", "si_sdr_db")
             for anchor in ("value", "identity", "average_mask", "separator")
         ],
+        "wgan_gp": [
+            *(
+                f"{name}.{anchor}"
+                for name in ("kernel_distance", "time_distance", "label_distance")
+                for anchor in ("value", "gaussian", "gaussian_levels", "floor", "noise")
+            ),
+            "label_accuracy.value",
+            "train_on_generated.value",
+            "diversity.value",
+            "labels.pop.kernel_distance.gaussian",
+        ],
         "autoencoder": [f"reconstruction.{name}" for name in ("value", "pca", "mean")],
         "feature_gan": [
             "reconstruction.value",
@@ -112,6 +123,7 @@ def test_there_is_something_to_hear_and_to_see(project) -> None:
     assert made == {
         ("latent_gan", "sample"),
         ("latent_prior", "sample"),
+        ("wgan_gp", "sample"),
         ("feature_gan", "sample"),
         ("vqvae", "reconstruction"),
         ("vocoder", "reconstruction"),
@@ -162,7 +174,9 @@ def test_a_cold_run_elsewhere_with_other_machine_settings_gives_the_same_bytes(
 
 def test_an_experiment_reruns_its_stage_and_what_depends_on_it(project) -> None:
     output = project.dvc("exp", "run", "-S", "vqvae.lr=3e-3")
-    assert ran(output) == ["vqvae", "latent_gan", "latent_prior", "generate", "evaluate"]
+    assert ran(output) == [
+        "vqvae", "latent_gan", "latent_prior", "wgan_gp", "generate", "evaluate",
+    ]  # fmt: skip
     diff = json.loads(project.dvc("metrics", "diff", "--json"))
     assert diff["metrics/vqvae.json"]["log_mel_l1"]["diff"] != 0
     assert "metrics/vocoder.json" not in diff
@@ -195,6 +209,7 @@ def test_editing_one_room_leaves_the_others_alone(project, file: str, stale: set
 def test_plots_are_one_page_that_needs_no_network(project) -> None:
     project.dvc("plots", "show", "-o", "plots_out")
     page = (project.root / "plots_out/index.html").read_text()
-    for stage in ("vqvae", "latent_gan", "latent_prior", "cyclegan", "pix2pix", "vocoder"):
+    models = ("vqvae", "latent_gan", "latent_prior", "cyclegan", "pix2pix", "wgan_gp", "vocoder")
+    for stage in models:
         assert f"metrics/{stage}/samples" in page
     assert not re.search(r"<(script|link)[^>]*(src|href)=\"https?://", page)

@@ -7,7 +7,7 @@ from pathlib import Path
 from melodygan.audio.mel import MelConfig
 from melodygan.audio.wav import write_wav
 from melodygan.commands.convert import load_hearing, require_other
-from melodygan.generation.makers import Makers
+from melodygan.generation.makers import Makers, Player
 from melodygan.generation.play import continued, first_samples, invented, stream_wav
 from melodygan.generation.songs import Song
 from melodygan.pipeline.errors import UserError
@@ -15,24 +15,31 @@ from melodygan.pipeline.params import load
 from melodygan.pipeline.runtime import Runtime
 from melodygan.training.device import start_device
 
+SECONDS = 30.0  # of a piece by a model that can make any length
+
 
 def generate(
-    label: str | None, seconds: float, seed: int, count: int, out: Path, model: str | None
+    label: str | None, seconds: float | None, seed: int, count: int, out: Path, model: str | None
 ) -> list[str]:
     """Write `count` invented pieces into the folder `out`, as 000.wav and so on.
 
-    The seeds are `seed` and those after it. label, model: None stands for any. Returns a line for
+    The seeds are `seed` and those after it. label, model: None stands for any. seconds: None stands
+    for the length of the model's clips, or SECONDS where they can have any. Returns a line for
     each file. Raises UserError for a label, length or model that is not there.
     """
     makers, audio = _makers(out), load(MelConfig, "audio")
     name, sampler = makers.sampler(model, label)
+    if seconds is None:
+        own = None if isinstance(sampler, Player) else sampler.sample(1, seed, label).shape[1]
+        seconds = SECONDS if own is None else own / audio.frame_rate
     samples = round(seconds * audio.sample_rate)
     frames = -(-samples // audio.hop_length)
     lines = []
     for path, drawn in _files(out, seed, count):
         sound = invented(sampler, makers.synthesiser(), drawn, label, frames)
         write_wav(path, first_samples(sound, samples), audio.sample_rate)
-        lines.append(f"{path}: {seconds:g} s of {label or 'music'} by {name}, seed {drawn}")
+        length = f"{round(seconds, 2):g} s"
+        lines.append(f"{path}: {length} of {label or 'music'} by {name}, seed {drawn}")
     return lines
 
 

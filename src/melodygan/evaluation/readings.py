@@ -33,6 +33,8 @@ ANCHORS = {
     "pca": "principal components",
     "mean": "the mean of all",
     "gaussian": "a Gaussian per label",
+    "gaussian_levels": "a Gaussian with the label's levels",
+    "alike": "one clip again and again",
 }
 
 

@@ -35,6 +35,15 @@ MEANINGS = {
     "frechet_distance": Meaning("The same, in means and spreads", False, ("noise",), "floor"),
     "jury_distance": Meaning("And to an independent jury?", False, ("noise",), "floor"),
     "memorisation": Meaning("Is it new, or copied?", True, ("copies",), "floor"),
+    "label_distance": Meaning(
+        "Is it like music of its label?", False, ("gaussian", "shuffled", "noise"), "floor"
+    ),
+    "diversity": Meaning(
+        "Are clips of a label as varied as real ones?", True, ("alike",), None, 1.0
+    ),
+    "train_on_generated": Meaning(
+        "Can a classifier learn the labels from it?", True, ("chance",), "floor"
+    ),
     "label_accuracy": Meaning("Is the wanted label heard?", True, ("chance",), "floor"),
     "style_probability": Meaning(
         "Does it sound like the target?", True, ("identity",), "random_target"

@@ -62,7 +62,12 @@ class LatentGANTask(Task):
         self.vqvae = TrainedVQVAE.load(data.model("vqvae"), data.audio)
         self.helpers = (self.vqvae.network,)
         self.average_decay = params.average_decay
-        self.latents = LatentCrops(data.features, self.vqvae, params.components)
+        self.latents = LatentCrops(
+            data.features.tracks("train"),
+            self.vqvae,
+            params.components,
+            self.vqvae.params.frames,
+        )
         shape = self.latents.shape
         self.generator = Generator(params.noise_dim, params.channels, shape)
         self.discriminator = Discriminator(params.channels, shape)

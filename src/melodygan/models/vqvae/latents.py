@@ -1,10 +1,12 @@
 """Latents of a collection, for models that learn to invent them."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import Tensor
 
-from melodygan.dataset.feature_set import FeatureSet, Patches
+from melodygan.dataset.feature_set import Patches, Track
 from melodygan.models.vqvae.model import TrainedVQVAE
 
 
@@ -15,16 +17,21 @@ class LatentCrops:
     decoder hears; what a generator makes of those can hardly lie beside the latents' manifold. The
     tracks are encoded anew in each run, which takes a second or two for ten minutes of music.
 
-    shape: (components, height, columns) of a crop. mean: (code_dim,); basis: (code_dim,
-    components), whose columns are as long as the components' standard deviations.
+    shape: (components, height, columns) of a crop of `frames` frames. mean: (code_dim,); basis:
+    (code_dim, components), whose columns are as long as the components' standard deviations.
+    labels: of the tracks. Tracks shorter than a crop are left out; UserError if all are.
     """
 
-    def __init__(self, features: FeatureSet, vqvae: TrainedVQVAE, components: int) -> None:
-        tracks = []
-        for track in Patches(features.tracks("train"), vqvae.params.frames).tracks:
+    def __init__(
+        self, tracks: Sequence[Track], vqvae: TrainedVQVAE, components: int, frames: int
+    ) -> None:
+        long = Patches(tracks, frames).tracks
+        self.labels = [track.label for track in long]
+        latents = []
+        for track in long:
             usable = len(track.mel) - len(track.mel) % vqvae.params.stride
-            tracks.append(vqvae.latents(track.mel[None, :usable])[0].cpu())
-        flat = torch.cat([track.flatten(1) for track in tracks], 1).double()
+            latents.append(vqvae.latents(track.mel[None, :usable])[0].cpu())
+        flat = torch.cat([track.flatten(1) for track in latents], 1).double()
         mean = flat.mean(1, keepdim=True)
         variances, directions = torch.linalg.eigh((flat - mean) @ (flat - mean).T / flat.shape[1])
         scales = variances.clamp_min(1e-12).sqrt()
@@ -35,18 +42,28 @@ class LatentCrops:
         inverse = inverse.flip(0)[:components].float()
         self.tracks = [
             torch.einsum("kd,dhw->khw", inverse, track - self.mean[:, None, None])
-            for track in tracks
+            for track in latents
         ]
-        self.shape = (self.basis.shape[1], *vqvae.latent_shape[1:])
+        self.shape = (
+            self.basis.shape[1],
+            vqvae.latent_shape[1],
+            frames // vqvae.params.stride,
+        )
 
-    def random(self, count: int, rng: np.random.Generator) -> Tensor:
-        """`count` crops, all positions equally likely: (count, components, height, columns)."""
+    def random(self, count: int, rng: np.random.Generator, label: str | None = None) -> Tensor:
+        """`count` crops, all positions equally likely: (count, components, height, columns).
+
+        label: of the tracks that they are cut from; None stands for any.
+        """
         columns = self.shape[2]
-        room = np.array([track.shape[2] - columns + 1 for track in self.tracks])
+        tracks = [
+            track for track, of in zip(self.tracks, self.labels, strict=True) if label in (None, of)
+        ]
+        room = np.array([track.shape[2] - columns + 1 for track in tracks])
         which = rng.choice(len(room), count, p=room / room.sum())
         starts = rng.integers(0, room[which])
         crops = [
-            self.tracks[track][:, :, start : start + columns]
+            tracks[track][:, :, start : start + columns]
             for track, start in zip(which, starts, strict=True)
         ]
         return torch.stack(crops)

@@ -33,6 +33,8 @@ COMMANDS = (
     "export",
     "generate",
     "play",
+    "tune",
+    "scale",
 )
 
 
@@ -95,6 +97,8 @@ def test_outside_the_repository_one_line_says_where_to_go(
         [],
         ["repro", "-j", "0"],
         ["prune", "--max-gb", "-1"],
+        ["tune", "vqvae", "--trials", "5", "--minutes", "3"],
+        ["tune", "vqvae", "--minutes", "0"],
         ["prune", "--max-days=nan"],
         ["convert", "a.wav", "--to", "rock", "-o", "b.wav", "--strength", "1.5"],
     ],

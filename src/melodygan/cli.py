@@ -117,6 +117,25 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.set_defaults(run=_play)
 
+    command = commands.add_parser("tune", help="search a stage's params by its validation score")
+    command.add_argument("stage", metavar="STAGE")
+    limit = command.add_mutually_exclusive_group()
+    limit.add_argument("--trials", type=_count, default=20, metavar="N", help="default: 20")
+    limit.add_argument("--minutes", type=_length, metavar="M", help="instead: end after so long")
+    _add_workers(command)
+    command.add_argument(
+        "--objectives", metavar="A,B:max", help="scores, or minutes; default: the stage's score"
+    )
+    command.add_argument(
+        "--experiment", action="store_true", help="keep the best by dvc exp run, not in params.yaml"
+    )
+    command.set_defaults(run=_tune)
+
+    command = commands.add_parser("scale", help="tell whether more data or training would help")
+    command.add_argument("stage", metavar="STAGE")
+    _add_workers(command)
+    command.set_defaults(run=_scale)
+
     command = commands.add_parser("report", help="how long each training took, also on the page")
     command.add_argument(
         "-o", "--out", type=Path, metavar="FILE.html", help="write a copy of the page with it"
@@ -143,6 +162,15 @@ def _add_invention(command: argparse.ArgumentParser) -> None:
     command.add_argument("--label", metavar="LABEL", help="the style; default: any")
     command.add_argument("--model", metavar="NAME", help="default: the first that fits")
     command.add_argument("--seed", type=int, default=0, metavar="SEED", help="default: 0")
+
+
+def _add_workers(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "-j", dest="workers", type=_count, default=1, metavar="WORKERS", help="default: 1"
+    )
+    command.add_argument(
+        "--storage", metavar="URL", help="database, or a journal's path; default: .cache/tune"
+    )
 
 
 def _count(text: str) -> int:
@@ -268,6 +296,22 @@ def _play(options: argparse.Namespace) -> int:
     from melodygan.commands.generate import play
 
     play(options.label, options.seconds, options.seed, options.out, options.model)
+    return 0
+
+
+def _tune(options: argparse.Namespace) -> int:
+    from melodygan.commands.tune import tune
+
+    trials = None if options.minutes else options.trials
+    among = options.workers, options.storage, options.objectives
+    tune(options.stage, trials, options.minutes, *among, options.experiment)
+    return 0
+
+
+def _scale(options: argparse.Namespace) -> int:
+    from melodygan.commands.scale import scale
+
+    scale(options.stage, options.workers, options.storage)
     return 0
 
 

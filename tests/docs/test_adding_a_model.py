@@ -134,6 +134,16 @@ def test_the_example_is_heard_and_judged_without_a_line_for_it(extended: Path) -
     assert "leaving the noise" in page, "the verdict"
 
 
+def test_the_example_is_searched_without_a_line_for_it(extended: Path) -> None:
+    (extended / "tune.yaml").write_text("vqvae: {lr: [0.001, 0.002]}\n")
+    fake.change_params(extended, {"denoiser": {"steps": 20}, "features": {"n_mfcc": 8}})
+    said = run(extended, "-m", "melodygan.cli", "tune", "denoiser", "--trials", "3")
+    assert "tune.yaml has no group denoiser: searching lr, batch_size" in said
+    assert re.search(r"^baseline: log_mel_l1 [\d.]+", said, re.M), said
+    assert (extended / "metrics/tune/denoiser.html").exists()
+    assert not (extended / "models/denoiser").exists()
+
+
 def test_its_deps_are_exact_and_its_imports_light(extended: Path) -> None:
     place = extended / "tests/pipeline/test_dependencies.py"
     rules = module(place, "dependencies_of_the_example")

@@ -10,8 +10,11 @@ import torch
 
 from melodygan.models.latent_gan.model import TrainedLatentGAN
 from melodygan.models.latent_gan.network import Discriminator, Generator
+from melodygan.models.latent_gan.training import LatentGANTask
 from melodygan.models.vqvae.latents import LatentCrops, latents_of
+from melodygan.models.vqvae.model import TrainedVQVAE
 from melodygan.pipeline import UserError
+from melodygan.training.data import Data
 from melodygan.training.verdict import Outcome, verdict
 
 # long enough clips for what is heard in time, and a grid fine enough for the tunes
@@ -98,3 +101,21 @@ def test_the_gan_invents_as_many_components_as_it_is_told(
     task = make("latent_gan", params("latent_gan", components=components))
     assert task.generator(torch.zeros(1, 8)).shape == (1, components, 4, 8)
     assert task.trained().sample(2, 0).shape == (2, 64, 32)
+
+
+def test_a_task_that_shares_its_latents_begins_as_one_that_does_not(
+    make, features, params, monkeypatch
+) -> None:
+    """As the trials of a search do that run in one process."""
+    make("vqvae", params("vqvae")).trained().save(Path("models/vqvae"))
+    values, data = params("latent_gan"), Data("latent_gan")
+    tasks = []
+    for _ in range(2):
+        torch.manual_seed(0)
+        tasks.append(LatentGANTask(values, data))
+        monkeypatch.setattr(TrainedVQVAE, "latents", None)  # encoding again would fail
+    one, other = tasks
+    assert one.real is other.real
+    assert all(map(torch.equal, one.latents.tracks, other.latents.tracks))
+    weights = zip(one.generator.parameters(), other.generator.parameters(), strict=True)
+    assert all(torch.equal(a, b) for a, b in weights)

@@ -22,13 +22,22 @@ def apply_preset(name: str, folder: Path, params: Path) -> list[str]:
     if name not in known:
         raise UserError(f"no preset `{name}` in {folder}/ (known: {', '.join(known) or 'none'})")
     preset = folder / f"{name}.yaml"
-    values = read_params(preset)
+    return merge_params(read_params(preset), params, preset)
+
+
+def merge_params(values: dict[str, Any], params: Path, source: Path) -> list[str]:
+    """Put the nested `values` into the file `params`; return one line per changed value.
+
+    Comments, order and quotes stay. source: the file that the values are of, for messages. Raises
+    UserError as `apply_preset` does.
+    """
     read_params(params)  # its errors are readable, the round-trip parser's are not
     yaml = YAML()  # round-trip: comments, order and quotes stay
     yaml.width = 4096  # never wraps a line
     yaml.preserve_quotes = True
+    yaml.representer.add_representer(float, _represent)
     table = yaml.load(params)
-    changes = list(_merge(table, values, "", preset))
+    changes = list(_merge(table, values, "", source))
     if changes:
         temporary = params.with_name(f"{params.name}.tmp")
         try:
@@ -37,10 +46,18 @@ def apply_preset(name: str, folder: Path, params: Path) -> list[str]:
             temporary.replace(params)
         except UserError as error:
             complaint = str(error).removeprefix(f"{temporary}: ")
-            raise UserError(f"{preset} does not fit {params}: {complaint}") from None
+            raise UserError(f"{source} does not fit {params}: {complaint}") from None
         finally:
             temporary.unlink(missing_ok=True)
     return changes
+
+
+def _represent(representer: Any, value: float) -> Any:
+    """1.0e-05, not 1e-05, which readers of YAML 1.1 take for a text."""
+    text = repr(value)
+    if "e" in text and "." not in text:
+        text = text.replace("e", ".0e")
+    return representer.represent_scalar("tag:yaml.org,2002:float", text)
 
 
 def _merge(table: Any, values: dict[str, Any], above: str, preset: Path) -> Iterator[str]:

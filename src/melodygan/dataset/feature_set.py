@@ -1,10 +1,11 @@
 """Reading data/features: memory-mapped log-mel of whole tracks, and patches cut from them."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,6 +62,12 @@ class FeatureSet:
             raise ValueError(f"frames {start} to {start + frames} of shard {shard}")
         track, stem, label, split = (text(row[key]) for key in ("track", "stem", "label", "split"))
         return Track(track, stem, label, split, mel)
+
+    def only(self, wanted: Callable[[Track], bool]) -> Self:
+        """The same set with some of its tracks; `statistics` stay those of all."""
+        part = copy(self)
+        part._tracks = [track for track in self._tracks if wanted(track)]
+        return part
 
     @property
     def n_mfcc(self) -> int:

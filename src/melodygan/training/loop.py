@@ -44,16 +44,17 @@ def train(
     seed: int,
     make: Callable[[], T],
     outlet: Outlet | None = None,
+    runtime: Runtime | None = None,
 ) -> T:
     """Make a task, train it, and return it with its best weights in its networks.
 
     The run's checkpoints carry the stage's fingerprint, so that only a run with the same
     parameters, inputs and code is resumed; curves go to the outlet, else to metrics/<stage>. In a
     data-parallel run this returns in the first process only; the others end here. A task without
-    networks is returned as it is.
+    networks is returned as it is. runtime: machine settings, else those of params.yaml.
     Raises UserError when a loss stops being a finite number.
     """
-    runtime = Runtime.read()
+    runtime = runtime or Runtime.read()
     outlet = outlet or Outlet(Path("metrics") / stage.name)
     outlet.metrics.mkdir(parents=True, exist_ok=True)  # DVC expects it also of an idle task
     processes = join(runtime, settings.batch_size)

@@ -15,7 +15,7 @@ from melodygan.models.latent_gan.config import LatentGANParams
 from melodygan.models.latent_gan.model import TrainedLatentGAN
 from melodygan.models.latent_gan.network import Discriminator, Generator
 from melodygan.models.vqvae.judged import real_sets
-from melodygan.models.vqvae.latents import LatentCrops
+from melodygan.models.vqvae.latents import LatentCrops, track_latents
 from melodygan.models.vqvae.model import TrainedVQVAE
 from melodygan.scores.claims import set_claim, timbre_claim
 from melodygan.scores.sets import Scores, spread
@@ -62,12 +62,9 @@ class LatentGANTask(Task):
         self.vqvae = TrainedVQVAE.load(data.model("vqvae"), data.audio)
         self.helpers = (self.vqvae.network,)
         self.average_decay = params.average_decay
-        self.latents = LatentCrops(
-            data.features.tracks("train"),
-            self.vqvae,
-            params.components,
-            self.vqvae.params.frames,
-        )
+        train, frames = data.features.tracks("train"), self.vqvae.params.frames
+        latents = data.once("latents", lambda: track_latents(train, self.vqvae, frames))
+        self.latents = LatentCrops(train, self.vqvae, params.components, frames, latents)
         shape = self.latents.shape
         self.generator = Generator(params.noise_dim, params.channels, shape)
         self.discriminator = Discriminator(params.channels, shape)
@@ -76,7 +73,8 @@ class LatentGANTask(Task):
             name: optimisers.Adam(network.parameters(), params.lr, betas=(0.0, 0.99), fused=True)
             for name, network in self.networks.items()
         }
-        self.real = real_sets(data.features, self.vqvae, "validation", self.seed)
+        sources = data.features, self.vqvae, "validation", self.seed
+        self.real = data.once("real sets", lambda: real_sets(*sources))
 
     def batch(self, rng: np.random.Generator) -> Batch:
         """Random crops of the training tracks' whitened latents, and noise for both."""

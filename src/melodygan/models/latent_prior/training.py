@@ -66,7 +66,8 @@ class LatentPriorTask(Task):
             fused=True,
         )
         self.optimisers = {"prior": adam}
-        self.real = real_sets(self.features, self.vqvae, "validation", self.seed, CLIPS)
+        sources = self.features, self.vqvae, "validation", self.seed, CLIPS
+        self.real = data.once("real sets", lambda: real_sets(*sources))
 
     def batch(self, rng: np.random.Generator) -> Batch:
         """Codes of random pieces of training tracks, some of them without their label."""

@@ -10,27 +10,41 @@ from melodygan.dataset.feature_set import Patches, Track
 from melodygan.models.vqvae.model import TrainedVQVAE
 
 
+def track_latents(tracks: Sequence[Track], vqvae: TrainedVQVAE, frames: int) -> list[Tensor]:
+    """Latents (code_dim, height, columns) of each track of at least `frames` frames, on the CPU.
+
+    This takes a second or two for ten minutes of music.
+    """
+    latents = []
+    for track in Patches(tracks, frames).tracks:
+        usable = len(track.mel) - len(track.mel) % vqvae.params.stride
+        latents.append(vqvae.latents(track.mel[None, :usable])[0].cpu())
+    return latents
+
+
 class LatentCrops:
     """Whitened principal components of the latents of training tracks, and random crops of them.
 
     The latents' channels are so correlated that a few components hold nearly all of what the
-    decoder hears; what a generator makes of those can hardly lie beside the latents' manifold. The
-    tracks are encoded anew in each run, which takes a second or two for ten minutes of music.
+    decoder hears; what a generator makes of those can hardly lie beside the latents' manifold.
 
     shape: (components, height, columns) of a crop of `frames` frames. mean: (code_dim,); basis:
     (code_dim, components), whose columns are as long as the components' standard deviations.
-    labels: of the tracks. Tracks shorter than a crop are left out; UserError if all are.
+    labels: of the tracks. Tracks shorter than a crop are left out; UserError if all are. latents:
+    what `track_latents` gives for the same tracks, where that is known already.
     """
 
     def __init__(
-        self, tracks: Sequence[Track], vqvae: TrainedVQVAE, components: int, frames: int
+        self,
+        tracks: Sequence[Track],
+        vqvae: TrainedVQVAE,
+        components: int,
+        frames: int,
+        latents: Sequence[Tensor] | None = None,
     ) -> None:
-        long = Patches(tracks, frames).tracks
-        self.labels = [track.label for track in long]
-        latents = []
-        for track in long:
-            usable = len(track.mel) - len(track.mel) % vqvae.params.stride
-            latents.append(vqvae.latents(track.mel[None, :usable])[0].cpu())
+        self.labels = [track.label for track in Patches(tracks, frames).tracks]
+        if latents is None:
+            latents = track_latents(tracks, vqvae, frames)
         flat = torch.cat([track.flatten(1) for track in latents], 1).double()
         mean = flat.mean(1, keepdim=True)
         variances, directions = torch.linalg.eigh((flat - mean) @ (flat - mean).T / flat.shape[1])

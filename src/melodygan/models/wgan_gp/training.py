@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from melodygan.audio.mel import LOG_SILENCE
 from melodygan.blocks.wasserstein import gradient_penalty, wasserstein_estimate
 from melodygan.dataset.feature_set import Track
-from melodygan.models.vqvae.latents import LatentCrops
+from melodygan.models.vqvae.latents import LatentCrops, track_latents
 from melodygan.models.vqvae.model import TrainedVQVAE
 from melodygan.models.wgan_gp.config import WGANGPParams
 from melodygan.models.wgan_gp.gaussian import principal_axes
@@ -94,7 +94,9 @@ class WGANGPTask(Task):
                 "change it in params.yaml"
             )
         self.helpers = (vqvae.network,)
-        crops = LatentCrops(tracks, vqvae, params.components, params.frames)
+        frames = params.frames
+        latents = data.once(f"latents {frames}", lambda: track_latents(tracks, vqvae, frames))
+        crops = LatentCrops(tracks, vqvae, params.components, frames, latents)
         return crops, LatentDecoder(vqvae, crops.mean, crops.basis)
 
     def _start_at_gaussians(self) -> None:

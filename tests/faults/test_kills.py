@@ -13,7 +13,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -157,7 +157,18 @@ def start_afresh(project: Project) -> None:
     (project.root / "dvc.lock").unlink(missing_ok=True)
 
 
+@pytest.fixture
+def heeded() -> Iterator[None]:
+    """Ctrl-C and a closed terminal end commands, also where the tests run in the background."""
+    numbers = (signal.SIGINT, signal.SIGHUP)
+    before = [signal.signal(number, signal.SIG_DFL) for number in numbers]
+    yield
+    for number, handler in zip(numbers, before, strict=True):
+        signal.signal(number, handler)
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("heeded")
 @pytest.mark.timeout(900 if KILLS <= 3 else 0)
 def test_the_whole_pipeline_disturbed_at_random_moments_ends_as_if_undisturbed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

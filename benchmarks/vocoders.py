@@ -148,7 +148,7 @@ def main() -> None:
         for kind in options.kinds.split(","):
             torch.manual_seed(options.seed)
             task = VocoderTask.make(replace(params, kind=kind), Data("vocoder"))
-            before = lambda sound, t=task: t.untrained.network(batch_log_mel(sound, audio))  # noqa: E731
+            before = lambda sound, t=task: t.without[-1].network(batch_log_mel(sound, audio))  # noqa: E731
             report(f"{kind}, untrained", before, sounds, audio)
             steps = train(task, options.cpu_seconds, options.seed)
             after = lambda sound, t=task: t.network(batch_log_mel(sound, audio))  # noqa: E731

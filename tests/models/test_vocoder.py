@@ -67,7 +67,7 @@ def test_few_steps_make_a_better_sound_than_the_same_synthesis_without_the_netwo
 
 def test_an_untrained_network_is_told_that_it_adds_nothing(data: Path, make, params) -> None:
     task = make("vocoder", params("vocoder"))
-    prior, guess, _ = task.example(task.batch(np.random.default_rng(0))["audio"])
+    prior, guess, _ = task.example(task.batch(np.random.default_rng(0)))
     with torch.no_grad():
         assert torch.equal(task.magnet(prior, guess), prior)
     scores = task.test()

@@ -17,7 +17,7 @@ from melodygan.models.vocoder.vocoder import Vocoder
 @pytest.mark.parametrize("kind", ["vocos", "melgan", "hifigan"])
 def test_exported_vocoders_sound_the_same_at_any_length(project: Path, params, kind: str) -> None:
     torch.manual_seed(0)
-    network = NETWORKS[kind](getattr(params("vocoder"), kind), fake.AUDIO)
+    network = NETWORKS[kind](params("vocoder"), fake.AUDIO)
     for name, weight in network.named_parameters():
         nn.init.ones_(weight) if name.endswith("original0") else nn.init.normal_(weight, std=0.05)
     vocoder = Vocoder(params("vocoder", kind=kind), fake.AUDIO, network)
@@ -38,7 +38,7 @@ def test_exported_vocoders_sound_the_same_at_any_length(project: Path, params, k
 def test_a_vocoder_that_searches_for_its_phases_is_refused(
     project: Path, params, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    network = NETWORKS["magnet"](params("vocoder").magnet, fake.AUDIO)
+    network = NETWORKS["magnet"](params("vocoder"), fake.AUDIO)
     Vocoder(params("vocoder"), fake.AUDIO, network).save(project / "models/vocoder")
     assert main(["export", "vocoder", "-o", "made.onnx"]) == 1
     assert "export vocos, melgan or hifigan" in capsys.readouterr().err
@@ -48,7 +48,7 @@ def test_a_vocoder_that_searches_for_its_phases_is_refused(
 def test_an_export_that_sounds_different_leaves_no_file(
     project: Path, params, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    network = NETWORKS["hifigan"](params("vocoder").hifigan, fake.AUDIO)
+    network = NETWORKS["hifigan"](params("vocoder"), fake.AUDIO)
     Vocoder(params("vocoder", kind="hifigan"), fake.AUDIO, network).save(Path("models/vocoder"))
     monkeypatch.setattr("melodygan.models.vocoder.export.PARITY", -1.0)
     assert main(["export", "vocoder", "-o", "made.onnx"]) == 1

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
+from melodygan.models.vocoder.hears import NEEDS
+
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "src" / "melodygan"
 STAGES: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text("utf-8"))["stages"]
@@ -100,6 +102,18 @@ def test_a_stage_declares_exactly_the_code_it_imports(stage: str) -> None:
         if not any(file.is_relative_to(dep) for file in files)
     }
     assert (undeclared, unused) == (set(), set()), "undeclared, unused"
+
+
+@pytest.mark.parametrize("hears", NEEDS)
+def test_what_the_vocoder_hears_needs_the_lines_that_it_asks_for(hears: str) -> None:
+    starts = [ROOT / "stages/vocoder.py", PACKAGE / "models" / hears / "model.py"]
+    files = {file for file in reached(starts, everywhere) if file.stat().st_size}
+    known = [ROOT / dep for dep in STAGES["vocoder"]["deps"]]
+    more = {file for file in files if not any(file.is_relative_to(dep) for dep in known)}
+    model, *code = NEEDS[hears]
+    assert model == f"models/{hears}"
+    found = {dep: {file for file in more if file.is_relative_to(ROOT / dep)} for dep in code}
+    assert set().union(*found.values()) == more and all(found.values())
 
 
 @pytest.mark.parametrize("stage", STAGES)

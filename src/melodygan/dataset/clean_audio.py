@@ -71,8 +71,13 @@ class CleanAudio:
 
     def heads(self, samples: int) -> list[Float]:
         """The first `samples` of each track, (at most samples,), of at most 64 tracks."""
-        chosen = self.tracks
-        if len(chosen) > TRACKS:
-            places = np.linspace(0, len(chosen) - 1, TRACKS).round().astype(int)
-            chosen = [chosen[i] for i in places]
-        return [from_int16(track[:samples]) for track in chosen]
+        tracks = dict(zip(self.names, self.tracks, strict=True))
+        return [from_int16(tracks[name][:samples]) for name in self.scored]
+
+    @property
+    def scored(self) -> list[str]:
+        """Names of the tracks of which `heads` gives the beginning."""
+        if len(self.names) <= TRACKS:
+            return self.names
+        places = np.linspace(0, len(self.names) - 1, TRACKS).round().astype(int)
+        return [self.names[i] for i in places]

@@ -68,6 +68,7 @@ MEANINGS = {
     "si_sdr_db": Meaning("How much of the rest is gone?", True, ("average_mask",), "oracle"),
     "log_magnitude_l1": Meaning("How far are fine details off?", False, _NAIVE, "oracle", 0.0),
     "m_stft": Meaning("How far is the sound off?", False, _NAIVE, "oracle", 0.0),
+    "heard_m_stft": Meaning("And from what a model made of it?", False, _NAIVE, "oracle", 0.0),
     "reconstruction": Meaning("How far is what it gives back off?", False, ("mean",), None, 0.0),
 }
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from melodygan.audio.mel import MelConfig
 from melodygan.audio.stft import batch_log_mel
 from melodygan.models.vocoder.config import VocoderParams
+from melodygan.models.vocoder.hears import Crops
 from melodygan.models.vocoder.task import KindTask, Scores
 from melodygan.models.vocoder.vocoder import own_params
 from melodygan.scores.audio import log_mel_l1, multi_resolution_stft
@@ -46,7 +47,7 @@ class AdversarialTask(KindTask):
     def __init__(self, params: VocoderParams, data: Data, network: nn.Module) -> None:
         super().__init__(params, data, network)
         self.own: Any = own_params(params)
-        self.train_audio = data.clean("train")
+        self.crops = Crops(data, self.heard)
         self.panel = self.make_panel(self.own.discriminator_channels)
         self.networks = {"generator": network}
         if self.panel:
@@ -78,16 +79,14 @@ class AdversarialTask(KindTask):
         }
 
     def batch(self, rng: np.random.Generator) -> Batch:
-        """Random crops of sound."""
-        samples = self.own.frames * self.audio.hop_length
-        audio = self.train_audio.random(self.own.batch_size, samples, rng)
-        return {"audio": torch.from_numpy(audio)}
+        """Random crops of sound, and what is heard of them."""
+        return self.crops.batch(self.own.batch_size, self.own.frames, rng)
 
     def updates(self, batch: Batch, step: int) -> Iterator[Update]:
         """The discriminators', where there are some, then the generator's."""
         real = batch["audio"]
         with torch.autocast(real.device.type, enabled=False):
-            mel = batch_log_mel(real, self.audio)
+            mel = batch["mel"] if "mel" in batch else batch_log_mel(real, self.audio)
         made = self.networks["generator"](mel)
         parts: dict[str, Tensor] = {}
         if self.panel:
@@ -101,9 +100,9 @@ class AdversarialTask(KindTask):
 
     def claim(self, scores: Scores) -> Claim:
         """How it compares with Griffin-Lim: an untrained generator makes nothing but noise."""
-        m_stft = scores["m_stft"]
+        m_stft = scores[self.judged]
         return Claim(
-            "m_stft",
+            self.judged,
             m_stft["value"],
             m_stft["griffin_lim_32"],
             "Griffin-Lim, 32 iterations",

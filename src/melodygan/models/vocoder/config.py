@@ -73,6 +73,7 @@ class VocoderParams:
     """Which vocoder, and the settings of each; only those of the chosen kind count."""
 
     kind: Literal["magnet", "vocos", "melgan", "hifigan", "griffinlim"]
+    hears: Literal["truth", "vqvae", "cyclegan"]
     magnet: MagNetParams
     vocos: VocosParams
     melgan: MelGANParams

@@ -6,13 +6,14 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from melodygan.audio.griffin_lim import griffin_lim, mel_to_magnitude
-from melodygan.audio.layout import from_network
+from melodygan.audio.layout import from_network, to_network
 from melodygan.audio.mel import MelConfig
 from melodygan.audio.stft import batch_log_mel, stft
 from melodygan.models.vocoder.config import VocoderParams
+from melodygan.models.vocoder.hears import hearing, require_heard
 from melodygan.models.vocoder.vocoder import Vocoder
 from melodygan.scores.audio import log_magnitude_l1, log_mel_l1, multi_resolution_stft
 from melodygan.scores.bootstrap import mean_interval, paired_interval
@@ -21,6 +22,7 @@ from melodygan.training.task import Limit, Task
 from melodygan.training.verdict import Claim
 
 Float = NDArray[np.float32]
+Pair = tuple[Float, Float]  # a true sound (samples,), and the log-mel that is heard of it
 Scores = dict[str, dict[str, Any]]
 
 VALIDATION_SECONDS, VALIDATION_TRACKS = 5, 8  # of each, from its start; tracks at most
@@ -52,27 +54,34 @@ class KindTask(Task):
         self.params, self.data, self.audio = params, data, data.audio
         self.network = network
         self.without = [Vocoder(params, data.audio, copy.deepcopy(network))]
+        self.heard = hearing(params.hears, data)
         self._before: float | None = None
 
     def validate(self) -> dict[str, float]:
-        """Scores of sound made from validation tracks' mel, beside those without a network."""
-        sounds = self._held_out("validation", VALIDATION_SECONDS)[:VALIDATION_TRACKS]
+        """Scores of sound made from what is heard of validation tracks, with and without a network.
+
+        All against the true sound.
+        """
+        pairs = self._held_out("validation", VALIDATION_SECONDS)[:VALIDATION_TRACKS]
         vocoder = self.trained()
-        made = [vocoder.synthesise(self._mel(sound)) for sound in sounds]
+        made = [vocoder.synthesise(mel) for _, mel in pairs]
         if self._before is None:  # the same at every validation
-            self._before = float(np.mean(self._untrained(sounds)["m_stft"]))
-        rows = self._scores(sounds, made)
-        pairs = zip(sounds, made, strict=True)
-        contrasts = [self._mel(b).std() / max(self._mel(a).std(), 1e-6) for a, b in pairs]
+            self._before = float(np.mean(self._untrained(pairs)["m_stft"]))
+        rows = self._scores(pairs, made)
+        spreads = [
+            (self._mel(of).std(), self._mel(sound).std())
+            for of, (sound, _) in zip(made, pairs, strict=True)
+        ]
+        contrasts = [of / max(true, 1e-6) for of, true in spreads]
         return {key: float(np.mean(values)) for key, values in rows.items()} | {
             "untrained_m_stft": self._before,
             "contrast": float(np.mean(contrasts)),
         }
 
     def samples(self) -> dict[str, Float]:
-        """The beginning of a validation track, and what is made of its mel."""
-        sound = self._held_out("validation", VALIDATION_SECONDS)[0]
-        return {"original": sound, "rebuilt": self.trained().synthesise(self._mel(sound))}
+        """The beginning of a validation track, and what is made of what is heard of it."""
+        sound, mel = self._held_out("validation", VALIDATION_SECONDS)[0]
+        return {"original": sound, "rebuilt": self.trained().synthesise(mel)}
 
     def trained(self) -> Vocoder:
         """The vocoder in its present state."""
@@ -80,30 +89,59 @@ class KindTask(Task):
 
     @torch.no_grad()
     def test(self) -> Scores:
-        """Copy synthesis of the first 20 s of test tracks; lower is better.
+        """Copy synthesis of the first 20 s of test tracks from their true mels; lower is better.
 
         value: the vocoder's. untrained: that of the best synthesis without training. oracle: 32
         iterations of fast Griffin-Lim on the true magnitude. griffin_lim_32: the same on pinv(mel).
         interval: 90 % interval of the value over tracks, or None for a single one.
         beside_untrained, beside_griffin_lim_32: that beside those on the same tracks
-        (`paired_interval`).
+        (`paired_interval`). Where another mel than the true one is heard, `heard_m_stft` is the
+        same as `m_stft` of sound made from that one: between the two lies what was lost before the
+        vocoder.
         """
-        sounds = self._held_out("test", TEST_SECONDS)
+        sounds = self._sounds("test", TEST_SECONDS)
+        scores = self._synthesis([(sound, self._mel(sound)) for sound in sounds])
+        if self.heard:
+            pairs = self._held_out("test", TEST_SECONDS)
+            scores["heard_m_stft"] = self._synthesis(pairs)["m_stft"]
+        return scores
+
+    def claim(self, scores: Scores) -> Claim:
+        """What the network adds to its own synthesis, on the way to the true magnitude."""
+        m_stft = scores[self.judged]
+        return Claim(
+            self.judged,
+            m_stft["value"],
+            m_stft["untrained"],
+            "the same synthesis without the network",
+            m_stft["oracle"],
+            interval=m_stft["beside_untrained"],
+        )
+
+    @property
+    def judged(self) -> str:
+        """The score that the verdict rests on: that of what the vocoder is meant to hear."""
+        return "heard_m_stft" if self.heard else "m_stft"
+
+    def _synthesis(self, pairs: list[Pair]) -> Scores:
+        """The scores of `test`, of these sounds from these log-mels."""
+
+        def searched(magnitude: Tensor) -> Float:
+            return griffin_lim(magnitude, self.audio, ITERATIONS)[0].numpy()
+
         vocoder = self.trained()
-        made = {"value": [vocoder.synthesise(self._mel(sound)) for sound in sounds]}
-        tensors = [torch.from_numpy(sound)[None] for sound in sounds]
-        made["oracle"] = [
-            griffin_lim(stft(s, self.audio).abs(), self.audio, ITERATIONS)[0].numpy()
-            for s in tensors
-        ]
-        made["griffin_lim_32"] = [
-            griffin_lim(
-                mel_to_magnitude(batch_log_mel(s, self.audio), self.audio), self.audio, ITERATIONS
-            )[0].numpy()
-            for s in tensors
-        ]
-        rows = {name: self._scores(sounds, answers) for name, answers in made.items()}
-        rows["untrained"] = self._untrained(sounds)
+        made = {
+            "value": [vocoder.synthesise(mel) for _, mel in pairs],
+            "oracle": [
+                searched(stft(torch.from_numpy(sound)[None], self.audio).abs())
+                for sound, _ in pairs
+            ],
+            "griffin_lim_32": [
+                searched(mel_to_magnitude(to_network(mel), self.audio)) for _, mel in pairs
+            ],
+        }
+        rows = {name: self._scores(pairs, answers) for name, answers in made.items()}
+        rows["untrained"] = self._untrained(pairs)
         return {
             key: {name: float(np.mean(of[key])) for name, of in rows.items()}
             | {"interval": mean_interval(values, self.data.seed)}
@@ -114,34 +152,37 @@ class KindTask(Task):
             for key, values in rows["value"].items()
         }
 
-    def claim(self, scores: Scores) -> Claim:
-        """What the network adds to its own synthesis, on the way to the true magnitude."""
-        m_stft = scores["m_stft"]
-        return Claim(
-            "m_stft",
-            m_stft["value"],
-            m_stft["untrained"],
-            "the same synthesis without the network",
-            m_stft["oracle"],
-            interval=m_stft["beside_untrained"],
-        )
-
-    def _untrained(self, sounds: list[Float]) -> dict[str, list[float]]:
+    def _untrained(self, pairs: list[Pair]) -> dict[str, list[float]]:
         """Scores of the best of the answers `without` training, of each sound."""
-        answers = [[v.synthesise(self._mel(sound)) for sound in sounds] for v in self.without]
-        rows = (self._scores(sounds, made) for made in answers)
+        answers = [[v.synthesise(mel) for _, mel in pairs] for v in self.without]
+        rows = (self._scores(pairs, made) for made in answers)
         return min(rows, key=lambda of: float(np.mean(of["m_stft"])))
 
-    def _held_out(self, split: str, seconds: int) -> list[Float]:
+    def _sounds(self, split: str, seconds: int) -> list[Float]:
         hop = self.audio.hop_length
         heads = self.data.clean(split).heads(seconds * self.audio.sample_rate // hop * hop)
         return [sound[: len(sound) // hop * hop] for sound in heads]
 
+    def _held_out(self, split: str, seconds: int) -> list[Pair]:
+        """The beginnings of the tracks of a split, with what is heard of them."""
+        pairs = [(sound, self._mel(sound)) for sound in self._sounds(split, seconds)]
+        if not self.heard:
+            return pairs
+        label = {track.track: track.label for track in self.data.features.tracks(split)}
+        labels = [label[name] for name in self.data.clean(split).scored]
+        heard = [
+            (sound, made)
+            for (sound, mel), of in zip(pairs, labels, strict=True)
+            if (made := self.heard(mel, of)) is not None
+        ]
+        require_heard(heard, split)
+        return heard
+
     def _mel(self, sound: Float) -> Float:
         return from_network(batch_log_mel(torch.from_numpy(sound)[None], self.audio))[0]
 
-    def _scores(self, sounds: list[Float], made: list[Float]) -> dict[str, list[float]]:
-        rows = [scores_of(a, b, self.audio) for a, b in zip(sounds, made, strict=True)]
+    def _scores(self, pairs: list[Pair], made: list[Float]) -> dict[str, list[float]]:
+        rows = [scores_of(a, b, self.audio) for (a, _), b in zip(pairs, made, strict=True)]
         return {key: [row[key] for row in rows] for key in rows[0]}
 
 

@@ -30,7 +30,7 @@ class VocoderTask(KindTask):
     @classmethod
     def make(cls, params: VocoderParams, data: Data) -> KindTask:  # type: ignore[override]
         """The task of `params.kind`; an idle one for a kind that learns nothing."""
-        network = NETWORKS[params.kind](own_params(params), data.audio)
+        network = NETWORKS[params.kind](params, data.audio)
         return TASKS.get(params.kind, IdleTask)(params, data, network)
 
     @classmethod

@@ -50,7 +50,7 @@ class HiFiGANTask(AdversarialTask):
 
     def lr_factor(self, progress: float, optimiser: str) -> float:
         """Exponential decay by passes over the training tracks, as published."""
-        samples = sum(len(track) for track in self.train_audio.tracks)
+        samples = sum(len(track) for track in self.crops.clean.tracks)
         step = self.own.batch_size * self.own.frames * self.audio.hop_length
         return float(DECAY ** (progress * self.own.steps * step // samples))
 

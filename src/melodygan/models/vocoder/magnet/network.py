@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from melodygan.audio.griffin_lim import match_mel, mel_griffin_lim, mel_to_magnitude
 from melodygan.audio.mel import LOG_FLOOR, MelConfig, mel_filterbank
+from melodygan.audio.stft import mel_of_magnitude
 from melodygan.models.vocoder.config import QUALITIES, MagNetParams
 from melodygan.models.vocoder.lengths import at_least, reflected
 
@@ -118,24 +119,30 @@ class MagNet(nn.Module):
 
 
 class MagNetVocoder(nn.Module):
-    """MagNet, then fast Griffin-Lim: (batch, n_mels, frames) -> (batch, frames * hop_length)."""
+    """MagNet, then fast Griffin-Lim: (batch, n_mels, frames) -> (batch, frames * hop_length).
 
-    def __init__(self, network: MagNet, audio: MelConfig, iterations: int) -> None:
+    true_mel: whether the log-mel is true, so that the sound must have it; otherwise the network may
+    mend that too, and the sound gets the mel of its answer.
+    """
+
+    def __init__(self, network: MagNet, audio: MelConfig, iterations: int, true_mel: bool) -> None:
         super().__init__()
         self.magnet, self.audio, self.iterations = network, audio, iterations
+        self.true_mel = true_mel
 
     @classmethod
-    def of(cls, params: MagNetParams, audio: MelConfig) -> Self:
-        """An untrained one, which answers as the synthesis would without a network."""
+    def of(cls, params: MagNetParams, audio: MelConfig, true_mel: bool) -> Self:
+        """An untrained one, which answers as the synthesis would from the prior alone."""
         network = MagNet(audio, params.channels, params.blocks)
-        return cls(network, audio, QUALITIES[params.quality])
+        return cls(network, audio, QUALITIES[params.quality], true_mel)
 
     def forward(self, log_mel: Tensor, lead: Tensor | None = None) -> Tensor:
         """Sound of log-mel; lead: see `vocoder.py`."""
         long = at_least(log_mel, reflected(self.audio))
         log_magnitude = self.magnet(*network_inputs(long, self.audio))
         magnitude = log_magnitude.float().exp().clamp_min(LOG_FLOOR)
-        sound = mel_griffin_lim(long, magnitude, self.audio, self.iterations, lead)
+        wanted = long if self.true_mel else mel_of_magnitude(magnitude, self.audio)
+        sound = mel_griffin_lim(wanted, magnitude, self.audio, self.iterations, lead)
         return sound[:, : log_mel.shape[-1] * self.audio.hop_length]
 
 

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from melodygan.audio.stft import mel_of_magnitude, stft
 from melodygan.models.vocoder.config import VocoderParams
+from melodygan.models.vocoder.hears import Crops
 from melodygan.models.vocoder.magnet.network import MagNetVocoder, PlainSynthesis, network_inputs
 from melodygan.models.vocoder.task import KindTask
 from melodygan.models.vocoder.vocoder import Vocoder
@@ -39,17 +40,15 @@ class MagNetTask(KindTask):
             self.magnet.parameters(), self.own.lr, betas=(0.9, 0.99), fused=True
         )
         self.networks, self.optimisers = {"generator": self.magnet}, {"generator": adam}
-        self.train_audio = data.clean("train")
+        self.crops = Crops(data, self.heard)
 
     def batch(self, rng: np.random.Generator) -> Batch:
-        """Random crops of sound; their transforms are the device's work, see `updates`."""
-        samples = self.own.frames * self.audio.hop_length
-        audio = self.train_audio.random(self.own.batch_size, samples, rng)
-        return {"audio": torch.from_numpy(audio)}
+        """Random crops of sound, and what is heard of them; see `updates` for their transforms."""
+        return self.crops.batch(self.own.batch_size, self.own.frames, rng)
 
     def updates(self, batch: Batch, step: int) -> Iterator[Update]:
-        """One update."""
-        prior, guess, magnitude = self.example(batch["audio"])
+        """One update. The transforms are the device's work."""
+        prior, guess, magnitude = self.example(batch)
         answer = self.magnet(prior, guess)
         answer = answer.float()
         logarithmic = log_magnitude_l1(answer, magnitude, FLOOR)
@@ -61,14 +60,22 @@ class MagNetTask(KindTask):
         """Up over the first twentieth, then down to zero as a cosine."""
         return min(1.0, 0.01 + 20 * progress) * 0.5 * (1 + math.cos(math.pi * progress))
 
-    def example(self, audio: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Prior, guess and magnitude of sounds (batch, samples), each (batch, bins, frames).
+    def example(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+        """Prior and guess of what is heard, magnitude of the sound, each (batch, bins, frames).
 
-        All in full precision, wherever the network runs in a reduced one. Mel and magnitude come
-        from one transform of the crop, so its reflected ends, which differ from the sound in the
-        track, still are a true pair.
+        All in full precision, wherever the network runs in a reduced one. The true mel comes from
+        the same transform of the crop as the magnitude, so its reflected ends, which differ from
+        the sound in the track, still are a true pair. Another mel is of the track, and a pair with
+        the frames between these ends alone.
         """
+        audio = batch["audio"]
         with torch.autocast(audio.device.type, enabled=False):
             magnitude = stft(audio, self.audio).abs()
-            mel = mel_of_magnitude(magnitude, self.audio)
-            return *network_inputs(mel, self.audio), magnitude
+            if "mel" not in batch:
+                return *network_inputs(
+                    mel_of_magnitude(magnitude, self.audio), self.audio
+                ), magnitude
+            ends = -(-self.audio.padding // self.audio.hop_length)
+            inside = slice(ends, -ends)
+            mel = batch["mel"][..., inside]
+            return *network_inputs(mel, self.audio), magnitude[..., inside]

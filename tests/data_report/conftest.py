@@ -71,8 +71,9 @@ class Data:
         index = [{key: row[key] for key in keys} | {"frames": FRAMES} for row in accepted]
         write_rows(features / "index.jsonl", index)
         labels = sorted({row["label"] for row in accepted})
-        meta = {"audio": self.audio.as_dict(), "labels": labels, "stems": stems, "statistics": {}}
-        write_json(features / "meta.json", meta)
+        statistics = dict.fromkeys(stems, {"mean": -5.0, "std": 2.0})
+        meta = {"labels": labels, "stems": stems, "statistics": statistics}
+        write_json(features / "meta.json", {"audio": self.audio.as_dict(), **meta})
         noise = np.random.default_rng(0).normal(-5, 2, (FRAMES, self.audio.n_mels))
         np.save(features / "mel-00.npy", noise.astype(np.float32))
 

@@ -85,9 +85,9 @@ class Project:
         write_rows(Path("data/stems/index.jsonl"), self.rows)
 
     def preprocess(self, **changes: Any) -> Path:
-        """Run the preprocess stage with some parameters changed; returns data/clean."""
+        """Run the preprocess stage, of one stem and with parameters changed; returns data/clean."""
         params = load(PreprocessParams, "preprocess")
-        params = PreprocessParams(**(params.__dict__ | changes))
+        params = PreprocessParams(**(params.__dict__ | {"stems": ["instrumental"]} | changes))
         audio = load(MelConfig, "audio")
         clean = Path("data/clean")
         metrics = Path("metrics/preprocess.json")

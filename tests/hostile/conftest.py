@@ -21,7 +21,7 @@ TRACK_SECONDS = {"download": 300, "separate": 20, "preprocess": 300, "features":
 CHANGES = {
     "runtime": {"workers": 2},
     "separate": {"enabled": False},
-    "preprocess": {"min_seconds": 0.4, "shards": 2},
+    "preprocess": {"stems": ["instrumental"], "min_seconds": 0.4, "shards": 2},
 }
 
 

@@ -54,7 +54,8 @@ def test_losses_in_bfloat16_stay_within_two_per_cent(
     assert full.keys() == half.keys() and full
     for name, loss in full.items():
         assert half[name] != loss  # else it was not in use
-        assert half[name] == pytest.approx(loss, rel=0.02)
+        # a Wasserstein loss is a difference, near zero at the start
+        assert half[name] == pytest.approx(loss, rel=0.02, abs=1e-3)
 
 
 @pytest.mark.parametrize(

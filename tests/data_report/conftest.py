@@ -71,7 +71,7 @@ class Data:
         index = [{key: row[key] for key in keys} | {"frames": FRAMES} for row in accepted]
         write_rows(features / "index.jsonl", index)
         labels = sorted({row["label"] for row in accepted})
-        statistics = dict.fromkeys(stems, {"mean": -5.0, "std": 2.0})
+        statistics = {stem: {"mean": -5.0, "std": 2.0} for stem in stems}
         meta = {"labels": labels, "stems": stems, "statistics": statistics}
         write_json(features / "meta.json", {"audio": self.audio.as_dict(), **meta})
         noise = np.random.default_rng(0).normal(-5, 2, (FRAMES, self.audio.n_mels))

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-import melodygan.sources.lock
+import melodygan.sources.resolver
 from melodygan.pipeline.child import close_all
 from melodygan.pipeline.errors import UserError
 from melodygan.sources import probing
@@ -45,13 +45,13 @@ def put(name: str, body: bytes, age: float = 100.0) -> None:
 def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the files that were read, as they come."""
     names: list[str] = []
-    look = melodygan.sources.lock._look_at
+    look = melodygan.sources.resolver._look_at
 
     def noted(file: Path) -> Any:
         names.append(file.name)
         return look(file)
 
-    monkeypatch.setattr(melodygan.sources.lock, "_look_at", noted)
+    monkeypatch.setattr(melodygan.sources.resolver, "_look_at", noted)
     return names
 
 

@@ -11,7 +11,7 @@ import torch
 from melodygan.models.latent_gan.model import TrainedLatentGAN
 from melodygan.models.latent_gan.network import Discriminator, Generator
 from melodygan.models.latent_gan.training import LatentGANTask
-from melodygan.models.vqvae.latents import LatentCrops, latents_of
+from melodygan.models.vqvae.latents import LatentCrops, latents_of, track_latents
 from melodygan.models.vqvae.model import TrainedVQVAE
 from melodygan.pipeline import UserError
 from melodygan.training.data import Data
@@ -79,15 +79,17 @@ def test_an_untrained_generator_and_one_that_has_learnt_noise_are_told_so(
 def test_components_are_white_and_give_the_latents_back(make, features, params) -> None:
     vqvae = make("vqvae", params("vqvae")).trained()
     dim = vqvae.params.code_dim
-    whole = LatentCrops(features.tracks("train"), vqvae, dim, 64)
+    tracks = features.tracks("train")
+    latents = track_latents(tracks, vqvae, 64)
+    whole = LatentCrops(tracks, vqvae, dim, 64, latents)
     assert whole.shape == (dim, 4, 8)
     flat = torch.cat([track.flatten(1) for track in whole.tracks], 1)
     assert torch.allclose(torch.cov(flat), torch.eye(dim), atol=0.02)
-    track = features.tracks("train")[0].mel[None]
+    track = tracks[0].mel[None]
     back = latents_of(whole.tracks[0][None], whole.mean, whole.basis)
     assert torch.allclose(back, vqvae.latents(track), atol=1e-3)
 
-    few = LatentCrops(features.tracks("train"), vqvae, 3, 64)
+    few = LatentCrops(tracks, vqvae, 3, 64, latents)
     assert torch.allclose(few.tracks[0], whole.tracks[0][:3], atol=1e-3)
     variances = whole.basis.square().sum(0)
     assert torch.equal(variances, variances.sort(descending=True)[0])

@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from melodygan.audio.mel import mel_filterbank
 from melodygan.audio.pcm import to_int16
 from melodygan.blocks.scale import Scale
+from melodygan.blocks.unet import UNet
 from melodygan.dataset.feature_set import FeatureSet
 from melodygan.models.pix2pix.model import TrainedPix2Pix, make_generator
-from melodygan.models.pix2pix.network import UNet, levels_of
+from melodygan.models.pix2pix.network import Generator, levels_of
 from melodygan.models.pix2pix.scores import AverageMask, StemScores, masked
 from melodygan.pipeline import UserError
 from melodygan.separation.si_sdr import si_sdr
@@ -50,11 +51,11 @@ def test_the_full_size_is_that_of_the_published_network() -> None:
 def test_depth_follows_the_patch_and_any_size_keeps_its_shape(size: tuple[int, int, int]) -> None:
     n_mels, frames, levels = size
     assert levels_of(n_mels, frames) == levels
-    net = UNet(2, levels, 0.5)
-    assert len(net.down) == len(net.up) == levels
+    generator = Generator(2, levels, 0.5, False, 1.0)
+    assert len(generator.unet.down) == len(generator.unet.up) == levels
     for width in (frames, frames + 5, 1):
         mel = torch.rand(1, 1, n_mels, width)
-        assert net.eval()(mel).shape == mel.shape
+        assert generator.eval()(mel).shape == mel.shape
 
 
 @torch.no_grad()

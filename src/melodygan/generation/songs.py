@@ -19,7 +19,7 @@ from melodygan.audio.wav import write_wav
 from melodygan.dataset.npy import NpyWriter
 from melodygan.dataset.preprocess import PreprocessParams
 from melodygan.dataset.scratch import Scratch
-from melodygan.generation.contour import Contour
+from melodygan.generation.contour import WINDOW, Contour, short_term
 from melodygan.generation.makers import Synthesiser
 from melodygan.pipeline.errors import UserError
 from melodygan.separation.scratch import StereoScratch
@@ -27,8 +27,6 @@ from melodygan.separation.separate import SAMPLE_RATE as STEM_RATE
 
 Float = NDArray[np.float32]
 _BLOCK = 1 << 16  # samples
-_BLOCK_SECONDS = 0.02  # of the levels of a Scratch
-_SECOND = 50  # of these
 _FADED = -9.0  # dB, under the mean power of the song: its end is fading
 
 
@@ -106,12 +104,10 @@ class Song:
 
         A faded or silent end is not what anyone wants more of.
         """
-        power = 10 ** (self._samples.meter.levels() / 10)
-        second = min(_SECOND, len(power))
-        smooth = np.convolve(power, np.full(second, 1 / second), "valid")
-        loud = np.flatnonzero(smooth >= power.mean() * 10 ** (_FADED / 10))
-        audio, last = self.hearing.audio, (int(loud[-1]) + second) * _BLOCK_SECONDS
-        return min(self.frames, round(last * audio.frame_rate))
+        powers = self._meter.powers()  # of tenths of a second
+        loud = np.flatnonzero(short_term(powers) >= powers.mean() * 10 ** (_FADED / 10))
+        seconds = (int(loud[-1]) + WINDOW / 2) / 10
+        return min(self.frames, round(seconds * self.hearing.audio.frame_rate))
 
     def sound(self, start: int, stop: int) -> Iterator[Float]:
         """Samples of what models hear of it, at its own level: (n,) at a time."""

@@ -1,7 +1,6 @@
 """What turns a function into a pipeline stage: the checkout's own code, the guard, clean errors."""
 
 import os
-import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -74,6 +73,4 @@ def run(main: Callable[[Stage], None]) -> NoReturn:
             raise
         sys.stdout.flush()
         sys.exit(f"{name}: {line}")
-    # while the interpreter ends it calls no handler: a Ctrl-C then would be lost, and dvc go on
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
     sys.exit(0)

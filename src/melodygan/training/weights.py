@@ -51,6 +51,13 @@ class Config(dict[str, Any]):
             raise self.wrong(f"`{key}` must be a number")
         return float(value)
 
+    def names(self, key: str) -> list[str]:
+        """A list of names."""
+        value = self[key]
+        if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+            raise self.wrong(f"`{key}` must be a list of names")
+        return value
+
     def pairs(self, key: str) -> list[tuple[str, str]]:
         """A list of pairs of names."""
         value = self[key]

@@ -7,11 +7,11 @@ changes nothing.
 
 from abc import ABC, abstractmethod
 
-import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
+from melodygan.blocks import unet
 from melodygan.blocks.patchgan import initialise, instance_norm
+from melodygan.blocks.unet import filled_up
 
 UNET_LEVELS = 5  # halvings of both sizes
 SPAN = 16  # frames that the fully connected network sees together
@@ -37,10 +37,7 @@ class Converter(nn.Module, ABC):
 
     def forward(self, mel: Tensor) -> Tensor:
         """Converted mel."""
-        height, width = mel.shape[2:]
-        missing = -height % self.multiple, -width % self.multiple
-        wider = functional.pad(mel, (0, missing[1], 0, missing[0]), "replicate")
-        answer = self.answer(wider)[:, :, :height, :width]
+        answer = filled_up(self.answer, mel, self.multiple)
         return mel + answer if self.residual else answer.tanh()
 
 
@@ -106,44 +103,19 @@ class Generator(Converter):
 
 
 class UNet(Converter):
-    """The encoder-decoder with skips of Isola et al. 2017, with instance norm.
-
-    C-w (no norm), C-2w, C-4w, C-8w and so on down, the same up.
-    """
+    """The encoder-decoder with skips."""
 
     multiple = 2**UNET_LEVELS
 
     def __init__(self, width: int, residual: bool = False) -> None:
         super().__init__(residual)
-        widths = [min(2**level, 8) * width for level in range(UNET_LEVELS)]
-        self.down, self.up = nn.ModuleList(), nn.ModuleList()
-        for level, outputs in enumerate(widths):
-            inputs = widths[level - 1] if level else 1
-            inner = level == UNET_LEVELS - 1
-            down = nn.Conv2d(inputs, outputs, 4, stride=2, padding=1)
-            before = [nn.LeakyReLU(0.2)] if level else []
-            after = [instance_norm(outputs)] if level and not inner else []
-            self.down.append(nn.Sequential(*before, down, *after))
-            joined = outputs if inner else 2 * outputs
-            up = nn.ConvTranspose2d(joined, inputs, 4, stride=2, padding=1)
-            norm = [instance_norm(inputs)] if level else []
-            self.up.append(nn.Sequential(nn.ReLU(), up, *norm))
-        self.apply(initialise)
+        self.layers = unet.UNet(width, UNET_LEVELS)
         if residual:
-            nn.init.zeros_(self.up[0].get_parameter("1.weight"))
+            nn.init.zeros_(self.layers.outermost.weight)
 
     def answer(self, mel: Tensor) -> Tensor:
         """The outermost layer."""
-        skips = [mel]
-        for down in self.down:
-            skips.append(down(skips[-1]))
-        answer = skips.pop()
-        for up in reversed(self.up):
-            answer = up(answer)
-            skip = skips.pop()
-            if skips:
-                answer = torch.cat([skip, answer], 1)
-        return answer
+        return self.layers(mel)
 
 
 class Simple(Converter):

@@ -28,7 +28,7 @@ from melodygan.training.verdict import Claim
 Float = NDArray[np.float32]
 
 LEVEL_CLIPS = 48  # training clips per label that levels are measured on
-LEVEL_FRAMES = 20_000  # training frames per label, at most, whose levels are aimed at
+LEVEL_FRAMES = 20_000  # training frames per label, about, whose levels are aimed at
 
 
 class CycleGANTask(Task):
@@ -77,7 +77,8 @@ class CycleGANTask(Task):
         for label in self.labels if params.calibrate else ():
             tracks = data.features.tracks("train", label)
             self.clips[label] = Patches(tracks, params.frames).regular(params.frames, LEVEL_CLIPS)
-            self.frames[label] = np.concatenate([track.mel for track in tracks])
+            step = -(-sum(len(track.mel) for track in tracks) // LEVEL_FRAMES)
+            self.frames[label] = np.concatenate([track.mel[::step] for track in tracks])
         self.generators = {
             target: make_generator(params, self.audio.n_mels) for _, target in self._ring(1)
         }

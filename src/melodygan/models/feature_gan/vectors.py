@@ -41,9 +41,7 @@ class TrainedFeatureGAN:
         autoencoder = TrainedAutoencoder.load(folder.parent / "autoencoder", audio, device)
         weights, config = load_model(folder, audio)
         params = parse(FeatureGANParams, config["params"], "params", str(folder / "config.json"))
-        labels = config["labels"]
-        if not isinstance(labels, list) or not all(isinstance(name, str) for name in labels):
-            raise config.wrong("`labels` must be a list of names")
+        labels = config.names("labels")
         sizes = params.noise_dim, len(labels), autoencoder.params.latent, params.width
         generator = restore(lambda: Generator(*sizes), weights, folder)
         return cls(generator.to(device), params, autoencoder, labels)

@@ -12,7 +12,7 @@ from torch import Tensor
 from melodygan.audio.mel import MelConfig
 from melodygan.models.latent_gan.config import LatentGANParams
 from melodygan.models.latent_gan.network import Generator
-from melodygan.models.vqvae.latents import latents_of
+from melodygan.models.vqvae.latents import latents_of, take_statistics
 from melodygan.models.vqvae.model import TrainedVQVAE
 from melodygan.pipeline.errors import UserError
 from melodygan.pipeline.params import parse
@@ -51,12 +51,8 @@ class TrainedLatentGAN:
         vqvae = TrainedVQVAE.load(folder.parent / "vqvae", audio, device)
         weights, config = load_model(folder, audio)
         params = parse(LatentGANParams, config["params"], "params", str(folder / "config.json"))
-        missing = torch.empty(0)
-        mean, basis = (weights.pop(f"latent_{name}", missing) for name in ("mean", "basis"))
+        mean, basis = take_statistics(weights, vqvae, params.components, folder)
         shape = (params.components, *vqvae.latent_shape[1:])
-        dim = vqvae.latent_shape[0]
-        if mean.shape != (dim,) or basis.shape != (dim, params.components):
-            raise UserError(f"{folder} does not fit models/vqvae: run `dvc repro`")
         make = lambda: Generator(params.noise_dim, params.channels, shape)  # noqa: E731
         generator = restore(make, weights, folder)
         return cls(generator.to(device), params, vqvae, mean, basis)

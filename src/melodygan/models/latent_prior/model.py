@@ -52,9 +52,7 @@ class TrainedLatentPrior:
         vqvae = TrainedVQVAE.load(folder.parent / "vqvae", audio, device)
         weights, config = load_model(folder, audio)
         params = parse(LatentPriorParams, config["params"], "params", str(folder / "config.json"))
-        labels = config["labels"]
-        if not isinstance(labels, list) or not all(isinstance(name, str) for name in labels):
-            raise config.wrong("`labels` must be a list of names")
+        labels = config.names("labels")
         make = lambda: GridTransformer(params, grid_of(vqvae), len(labels))  # noqa: E731
         return cls(restore(make, weights, folder).to(device), params, vqvae, labels)
 

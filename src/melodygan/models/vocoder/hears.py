@@ -31,6 +31,7 @@ NEEDS = {
         "models/cyclegan",
         "src/melodygan/blocks/patchgan.py",
         "src/melodygan/blocks/scale.py",
+        "src/melodygan/blocks/unet.py",
         "src/melodygan/models/cyclegan",
     ),
 }

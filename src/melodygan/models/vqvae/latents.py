@@ -1,6 +1,7 @@
 """Latents of a collection, for models that learn to invent them."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -8,6 +9,7 @@ from torch import Tensor
 
 from melodygan.dataset.feature_set import Patches, Track
 from melodygan.models.vqvae.model import TrainedVQVAE
+from melodygan.pipeline.errors import UserError
 
 
 def track_latents(tracks: Sequence[Track], vqvae: TrainedVQVAE, frames: int) -> list[Tensor]:
@@ -31,7 +33,7 @@ class LatentCrops:
     shape: (components, height, columns) of a crop of `frames` frames. mean: (code_dim,); basis:
     (code_dim, components), whose columns are as long as the components' standard deviations.
     labels: of the tracks. Tracks shorter than a crop are left out; UserError if all are. latents:
-    what `track_latents` gives for the same tracks, where that is known already.
+    what `track_latents` gives for the same tracks.
     """
 
     def __init__(
@@ -40,11 +42,9 @@ class LatentCrops:
         vqvae: TrainedVQVAE,
         components: int,
         frames: int,
-        latents: Sequence[Tensor] | None = None,
+        latents: Sequence[Tensor],
     ) -> None:
         self.labels = [track.label for track in Patches(tracks, frames).tracks]
-        if latents is None:
-            latents = track_latents(tracks, vqvae, frames)
         flat = torch.cat([track.flatten(1) for track in latents], 1).double()
         mean = flat.mean(1, keepdim=True)
         variances, directions = torch.linalg.eigh((flat - mean) @ (flat - mean).T / flat.shape[1])
@@ -81,6 +81,20 @@ class LatentCrops:
             for track, start in zip(which, starts, strict=True)
         ]
         return torch.stack(crops)
+
+
+def take_statistics(
+    weights: dict[str, Tensor], vqvae: TrainedVQVAE, components: int, folder: Path
+) -> tuple[Tensor, Tensor]:
+    """`mean` and `basis` of LatentCrops, out of the weights of a model folder.
+
+    Raises UserError if they are not those of this VQ-VAE.
+    """
+    missing, dim = torch.empty(0), vqvae.params.code_dim
+    mean, basis = (weights.pop(f"latent_{name}", missing) for name in ("mean", "basis"))
+    if mean.shape != (dim,) or basis.shape != (dim, components):
+        raise UserError(f"{folder} does not fit models/vqvae: run `dvc repro`")
+    return mean, basis
 
 
 def latents_of(whitened: Tensor, mean: Tensor, basis: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from melodygan.audio.histogram import QUANTILES, BandHistograms
 from melodygan.audio.mel import MelConfig
+from melodygan.models.vqvae.latents import take_statistics
 from melodygan.models.vqvae.model import TrainedVQVAE
 from melodygan.models.wgan_gp.config import WGANGPParams
 from melodygan.models.wgan_gp.levels import levelled, levels_between
@@ -54,20 +55,15 @@ class TrainedWGANGP:
         """
         weights, config = load_model(folder, audio)
         params = parse(WGANGPParams, config["params"], "params", str(folder / "config.json"))
-        labels = config["labels"]
-        if not isinstance(labels, list) or not all(isinstance(name, str) for name in labels):
-            raise config.wrong("`labels` must be a list of names")
+        labels = config.names("labels")
         decoder: Decoder = MelDecoder()
         shape: Shape = (1, audio.n_mels, params.frames)
         if params.space == "latent":
             vqvae = TrainedVQVAE.load(folder.parent / "vqvae", audio, device)
-            missing = torch.empty(0)
-            mean, basis = (weights.pop(f"latent_{name}", missing) for name in ("mean", "basis"))
-            dim, height, _ = vqvae.latent_shape
-            shape = (basis.shape[-1], height, params.frames // vqvae.params.stride)
-            if mean.shape != (dim,) or basis.ndim != 2 or len(basis) != dim:
-                raise UserError(f"{folder} does not fit models/vqvae: run `dvc repro`")
-            decoder = LatentDecoder(vqvae, mean, basis)
+            columns = params.frames // vqvae.params.stride
+            shape = (params.components, vqvae.latent_shape[1], columns)
+            statistics = take_statistics(weights, vqvae, params.components, folder)
+            decoder = LatentDecoder(vqvae, *statistics)
         levels = _levels(weights, (len(labels), len(QUANTILES), audio.n_mels), folder)
         generator = restore(lambda: Generator(params, len(labels), shape), weights, folder)
         return cls(generator.to(device), params, audio, labels, decoder, levels)

@@ -39,7 +39,7 @@ MODELS: dict[str, dict[str, Any]] = {
     },
     "latent_gan": SETTINGS | {
         "components": 4, "noise_dim": 8, "channels": 8, "penalty": 10.0, "penalty_every": 4,
-        "average_decay": 0.9,
+        "average_decay": 0.9, "loss": "vanilla", "conditional": False,
     },
     "latent_prior": SETTINGS | {
         "columns": 8, "channels": 16, "layers": 1, "heads": 2, "dropout": 0.0,

@@ -54,6 +54,48 @@ def test_training_moves_samples_to_what_the_decoder_makes_of_held_out_tracks(
         again.sample(1, 7, frames=129)
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [{"loss": "vanilla"}, {"loss": "hinge"}, {"loss": "wgan_gp", "penalty_every": 1, "steps": 500}],
+)
+def test_with_labels_each_loss_moves_samples_to_their_label(
+    trained, make, features, params, settings
+) -> None:
+    """Further from untrained than half of the way to perfect, by a classifier of real clips."""
+    trained("vqvae", params("vqvae", steps=200, lr=3e-3, stride=4))
+    values = params("latent_gan", **LEARNING | {"steps": 300, "conditional": True} | settings)
+    untrained = make("latent_gan", values)
+    assert untrained.labels == ["beat", "drone"]
+    before = untrained.test()["label_accuracy"]["value"]
+    task = trained("latent_gan", values)
+    after = task.test()["label_accuracy"]["value"]
+    assert before < 0.7 < 0.85 < after
+
+    again = TrainedLatentGAN.load(Path("models/latent_gan"), features.audio)
+    assert list(again.labels) == ["beat", "drone"]
+    both = again.sample(4, 7)
+    assert np.array_equal(again.sample(3, 7, "drone")[1], both[1])
+    assert np.array_equal(again.sample(3, 7, "beat")[2], both[2])
+    with pytest.raises(UserError, match="knows labels: beat, drone, so it cannot make jazz"):
+        again.sample(1, 7, "jazz")
+
+
+def test_a_batch_has_as_many_of_each_label_and_says_which(make, features, params) -> None:
+    make("vqvae", params("vqvae")).trained().save(Path("models/vqvae"))
+    task = make("latent_gan", params("latent_gan", batch_size=6, conditional=True))
+    batch = task.batch(np.random.default_rng(0))
+    assert batch["labels"].bincount().tolist() == [3, 3]
+    known = list(zip(task.latents.tracks, task.latents.labels, strict=True))
+    for crop, index in zip(batch["latents"], batch["labels"].tolist(), strict=True):
+        width = crop.shape[2]
+        assert any(
+            torch.equal(crop, track[:, :, start : start + width])
+            for track, label in known
+            if label == task.labels[index]
+            for start in range(track.shape[2] - width + 1)
+        )
+
+
 ENDED = Outcome(60, 60, 1.0, "", 1, False, ())
 FAILED = r"(no better than|no difference shown from) real columns in random order, "
 

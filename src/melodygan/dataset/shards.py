@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from melodygan.dataset.npy import read_header, write_header
-from melodygan.pipeline.packing import shard_of, side_by_side
+from melodygan.pipeline.packing import shard_of
+from melodygan.pipeline.threads import side_by_side
 
 __all__ = ["pieces", "shard_of", "shard_path", "write_shards"]
 _BLOCK = 1 << 20  # bytes

@@ -1,6 +1,5 @@
 """Scores of what one can hear: the WAV files of data/generated, analysed like any other audio."""
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
@@ -12,6 +11,7 @@ from melodygan.audio.pcm import from_int16
 from melodygan.dataset.clean_audio import CleanAudio
 from melodygan.dataset.feature_set import FeatureSet, Track
 from melodygan.evaluation.index import Made
+from melodygan.pipeline.threads import side_by_side
 from melodygan.scores.bootstrap import mean_interval
 from melodygan.scores.content import Content
 from melodygan.scores.conversions import CLIP, TRACKS, ConversionScores
@@ -52,7 +52,7 @@ class Judge:
     ) -> None:
         self.features, self.audio, self.seed = features, features.audio, seed
         self.jury, self.decoders = jury, decoders or {}
-        self._heard: dict[bytes, Matrix] = {}
+        self._sets: dict[tuple[Any, ...], RealSets] = {}
         self.test = {track.track: track for track in features.tracks("test")}
         self.clean = {features.stem: clean}
 
@@ -78,9 +78,8 @@ class Judge:
         inner = [self._without_edges(clip) for clip in made]
         frames = min(*map(len, inner), *longest)
         clips = np.stack([mel[:frames] for mel in inner])
-        further = {"jury_distance": self._heard_by_jury} if self.jury else {}
         through = self.decoders.get(model, lambda mels: mels)
-        sets = RealSets(train, test, frames, self.seed, through, len(made), further)
+        sets = self._real_sets(train, test, frames, through, len(made))
         result: Scores = {"clips": sets.count, **sets.scores(clips)}
         labels = sorted({clip.label for clip in made if clip.label is not None})
         if len(labels) > 1:
@@ -92,18 +91,27 @@ class Judge:
         edge = -(-self.audio.padding // self.audio.hop_length)
         return clip.mel[edge : len(clip.mel) - edge] if len(clip.mel) > 4 * edge else clip.mel
 
-    def _heard_by_jury(self, clips: Float) -> Matrix:
-        """Mean embedding of each clip (clips, frames, n_mels); (clips, 200).
+    def _real_sets(
+        self, train: list[Float], test: list[Float], frames: int, through: Through, count: int
+    ) -> RealSets:
+        """Those of the tracks; models that share a decoder share them, with all their anchors.
 
-        A clip costs some tenths of a second, and models with one decoder share all their anchors.
+        The same decoder is one that makes the same of some clip, to the last bit.
         """
+        known = next(mel for mel in train if len(mel) >= frames)[:frames]
+        key = frames, count, through(np.array(known)[None]).tobytes()
+        if key not in self._sets:
+            further = {"jury_distance": self._heard_by_jury} if self.jury else {}
+            self._sets[key] = RealSets(train, test, frames, self.seed, through, count, further)
+        return self._sets[key]
+
+    def _heard_by_jury(self, clips: Float) -> Matrix:
+        """Mean embedding of each clip: (clips, frames, n_mels), each a while, to (clips, 200)."""
+        return np.stack(side_by_side(self._embedding, ((clip,) for clip in clips)))
+
+    def _embedding(self, clip: Float) -> Matrix:
         assert self.jury
-        keys = [hashlib.blake2b(clip.tobytes()).digest() for clip in clips]
-        for key, clip in zip(keys, clips, strict=True):
-            if key not in self._heard:
-                sound = sketch(clip, self.audio)
-                self._heard[key] = self.jury.embed(sound, self.audio.sample_rate).mean(0)
-        return np.stack([self._heard[key] for key in keys])
+        return self.jury.embed(sketch(clip, self.audio), self.audio.sample_rate).mean(0)
 
     def _labels(
         self, labels: Sequence[str], made: Sequence[Made], frames: int, through: Through

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,7 @@ from melodygan.generation.makers import (
 )
 from melodygan.pipeline.files import write_rows
 from melodygan.pipeline.names import file_name
+from melodygan.pipeline.threads import side_by_side
 
 Float = NDArray[np.float32]
 
@@ -109,22 +111,22 @@ def write_clips(
     Index columns: name (the file without its ending), model, kind, track, source, label, frames,
     peak (of the synthesised sound; above 1 the whole clip is scaled down to 1, not clipped).
     """
-    rows = []
-    for clip in clips:
+
+    def write(clip: Clip) -> dict[str, Any]:
         path = folder / f"{clip.place}.wav"
         peak = write_wav(path, [synthesiser.synthesise(clip.mel)], audio.sample_rate)
-        rows.append(
-            {
-                "name": clip.place,
-                "model": clip.model,
-                "kind": clip.kind,
-                "track": clip.track,
-                "source": clip.source,
-                "label": clip.label,
-                "frames": len(clip.mel),
-                "peak": round(peak, 4),
-            }
-        )
+        return {
+            "name": clip.place,
+            "model": clip.model,
+            "kind": clip.kind,
+            "track": clip.track,
+            "source": clip.source,
+            "label": clip.label,
+            "frames": len(clip.mel),
+            "peak": round(peak, 4),
+        }
+
+    rows = side_by_side(write, ((clip,) for clip in clips))
     write_rows(folder / "index.jsonl", sorted(rows, key=lambda row: str(row["name"])))
 
 

@@ -7,29 +7,15 @@ stores the others no second time.
 
 import hashlib
 import tarfile
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, TypeVar
 
-from melodygan.pipeline.runtime import Runtime
-
-T = TypeVar("T")
 _BLOCK = 1 << 20  # bytes copied at once
 
 
 def shard_of(track: str, shards: int) -> int:
     """Shard number of a track id: a function of the id alone."""
     return int(hashlib.sha256(track.encode()).hexdigest()[:8], 16) % shards
-
-
-def side_by_side(write: Callable[..., T], calls: Iterable[tuple[Any, ...]]) -> list[T]:
-    """`write(*call)` of every call, in their order, on as many threads as there are workers.
-
-    For writing shards: copying leaves the interpreter to the other threads.
-    """
-    with ThreadPoolExecutor(Runtime.read().worker_count) as pool:
-        return list(pool.map(lambda call: write(*call), calls))
 
 
 def pack(path: Path, members: Iterable[tuple[str, Path]]) -> list[tuple[int, int]]:

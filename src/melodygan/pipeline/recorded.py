@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from melodygan.pipeline.errors import UserError
-from melodygan.pipeline.packing import side_by_side
 from melodygan.pipeline.safe_yaml import load_yaml
+from melodygan.pipeline.threads import side_by_side
 
 _BLOCK = 1 << 20  # bytes
 

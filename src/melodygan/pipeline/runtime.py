@@ -34,15 +34,16 @@ class Runtime:
     @property
     def thread_count(self) -> int:
         """Torch threads of one training process."""
-        return self.threads or _physical_cores()
+        return self.threads or physical_cores()
 
     @property
     def worker_count(self) -> int:
         """Processes for per-track work."""
-        return self.workers or _physical_cores()
+        return self.workers or physical_cores()
 
 
-def _physical_cores() -> int:
+def physical_cores() -> int:
+    """Of those that this process may use."""
     import psutil
 
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()

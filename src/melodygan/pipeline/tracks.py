@@ -25,11 +25,11 @@ from melodygan.pipeline.errors import UserError
 from melodygan.pipeline.files import digest
 from melodygan.pipeline.hydrate import Restore, hydrate, write_keys
 from melodygan.pipeline.packages import versions
-from melodygan.pipeline.packing import side_by_side
 from melodygan.pipeline.recorded import sound_md5s
 from melodygan.pipeline.runtime import Runtime, cache_root
 from melodygan.pipeline.stage import Stage
 from melodygan.pipeline.syntax import meaning
+from melodygan.pipeline.threads import side_by_side
 from melodygan.pipeline.usage import shared
 
 Work = Callable[..., None]

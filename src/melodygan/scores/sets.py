@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from melodygan.pipeline.errors import UserError
+from melodygan.pipeline.threads import side_by_side
 from melodygan.scores import distances
 from melodygan.scores.damage import shuffled
 from melodygan.scores.embedding import Embedding, describe
@@ -132,7 +133,13 @@ class RealSets:
         (`intervals.beside`). memorisation has `copied` too: the share of clips that are copies.
         """
         clips = independent(generated[: self.count])
-        result = {name: self._score(name, clips) for name in self._makers}
+        _ = (
+            self._anchors,
+            self._held_out_through,
+            self._embed,
+        )  # made once, before threads share them
+        scored = side_by_side(self._score, ((name, clips) for name in self._makers))
+        result = dict(zip(self._makers, scored, strict=True))
         memory = self.measure("memorisation")
         rows = clips.rows(memory.hear)
         ones = np.ones((1, rows.tracks)), np.ones((1, memory.reference.tracks))

@@ -26,8 +26,9 @@ from melodygan.pipeline.files import (
     write_json,
     write_rows,
 )
-from melodygan.pipeline.packing import pack, shard_of, side_by_side
+from melodygan.pipeline.packing import pack, shard_of
 from melodygan.pipeline.params import Range
+from melodygan.pipeline.threads import side_by_side
 from melodygan.pipeline.tracks import Job, map_tracks
 from melodygan.separation.model_folder import fingerprint, provide
 from melodygan.separation.separate import SAMPLE_RATE

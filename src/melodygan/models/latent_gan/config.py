@@ -1,7 +1,7 @@
 """Params group `latent_gan`."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 from melodygan.pipeline.params import Range
 from melodygan.training.settings import TrainSettings
@@ -14,6 +14,8 @@ class LatentGANParams(TrainSettings):
     components: Annotated[int, Range(ge=1)]
     noise_dim: Annotated[int, Range(ge=1)]
     channels: Annotated[int, Range(ge=4)]
+    loss: Literal["vanilla", "hinge", "wgan_gp"]
+    conditional: bool
     penalty: Annotated[float, Range(ge=0)]
     penalty_every: Annotated[int, Range(ge=1)]
     average_decay: Annotated[float, Range(ge=0, lt=1)]

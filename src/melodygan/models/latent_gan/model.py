@@ -1,5 +1,6 @@
 """The trained latent GAN as other stages use it: it invents clips of log-mel."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Self
@@ -26,10 +27,9 @@ BATCH = 16  # clips that are made at once
 class TrainedLatentGAN:
     """A generator with its decoder and the latents' statistics.
 
-    mean, basis: of `LatentCrops`. labels: none, it knows no classes.
+    mean, basis: of `LatentCrops`. labels: those that it can be asked for; none where it knows no
+    classes.
     """
-
-    labels: tuple[str, ...] = ()
 
     def __init__(
         self,
@@ -38,9 +38,10 @@ class TrainedLatentGAN:
         vqvae: TrainedVQVAE,
         mean: Tensor,
         basis: Tensor,
+        labels: Sequence[str] = (),
     ) -> None:
         self.generator, self.params, self.vqvae = generator.eval(), params, vqvae
-        self.mean, self.basis = mean, basis
+        self.mean, self.basis, self.labels = mean, basis, tuple(labels)
 
     @classmethod
     def load(cls, folder: Path, audio: MelConfig, device: torch.device | None = None) -> Self:
@@ -53,15 +54,17 @@ class TrainedLatentGAN:
         params = parse(LatentGANParams, config["params"], "params", str(folder / "config.json"))
         mean, basis = take_statistics(weights, vqvae, params.components, folder)
         shape = (params.components, *vqvae.latent_shape[1:])
-        make = lambda: Generator(params.noise_dim, params.channels, shape)  # noqa: E731
+        labels = config.names("labels") if params.conditional else []
+        make = lambda: Generator(params.noise_dim, params.channels, shape, len(labels))  # noqa: E731
         generator = restore(make, weights, folder)
-        return cls(generator.to(device), params, vqvae, mean, basis)
+        return cls(generator.to(device), params, vqvae, mean, basis, labels)
 
     def save(self, folder: Path) -> None:
         """Write models/latent_gan."""
         statistics = {"latent_mean": self.mean, "latent_basis": self.basis}
         weights = self.generator.state_dict() | statistics
-        save_model(folder, weights, {"params": asdict(self.params)}, self.vqvae.audio)
+        config = {"params": asdict(self.params), "labels": list(self.labels)}
+        save_model(folder, weights, config, self.vqvae.audio)
 
     @torch.no_grad()
     def sample(
@@ -69,21 +72,26 @@ class TrainedLatentGAN:
     ) -> Float:
         """`count` invented clips of log-mel, (count, frames, n_mels).
 
-        frames: at most those of a training patch, which None stands for. Raises UserError for a
-        label, and for more frames than it can make.
+        label: None stands for all in turn. frames: at most those of a training patch, which None
+        stands for. Raises UserError for an unknown label, and for more frames than it can make.
         """
         longest = self.vqvae.params.frames
-        if label is not None:
-            raise UserError(f"latent_gan knows no labels, so it cannot make {label}")
+        if label is not None and label not in self.labels:
+            known = f"labels: {', '.join(self.labels)}" if self.labels else "no labels"
+            raise UserError(f"latent_gan knows {known}, so it cannot make {label}")
         if frames is not None and frames > longest:
             seconds = longest / self.vqvae.audio.frame_rate
             raise UserError(f"latent_gan makes clips of at most {seconds:.1f} s")
         device = next(self.generator.parameters()).device
         random = torch.Generator().manual_seed(seed)
-        noise = torch.randn(count, self.params.noise_dim, generator=random)
+        noise = torch.randn(count, self.params.noise_dim, generator=random).to(device)
+        which = torch.arange(count, device=device) % max(1, len(self.labels))
+        if label is not None:
+            which = torch.full_like(which, self.labels.index(label))
         clips = []
-        for part in noise.split(BATCH):
-            latents = latents_of(self.generator(part.to(device)).cpu(), self.mean, self.basis)
+        for part, of in zip(noise.split(BATCH), which.split(BATCH), strict=True):
+            made = self.generator(part, of if self.labels else None)
+            latents = latents_of(made.cpu(), self.mean, self.basis)
             clips.append(self.vqvae.decode(self.vqvae.quantise(latents)))
         return np.concatenate(clips)[:, :frames]
 

@@ -14,10 +14,9 @@ from melodygan.models.latent_prior.config import LatentPriorParams
 from melodygan.models.latent_prior.crops import Crops
 from melodygan.models.latent_prior.model import TrainedLatentPrior, grid_of
 from melodygan.models.latent_prior.network import GridTransformer
-from melodygan.models.vqvae.judged import real_sets
+from melodygan.models.vqvae.judged import label_scores, real_sets
 from melodygan.models.vqvae.model import TrainedVQVAE
 from melodygan.scores.claims import set_claim, timbre_claim
-from melodygan.scores.labels import label_accuracy
 from melodygan.training import optimisers
 from melodygan.training.data import Data
 from melodygan.training.task import Batch, Limit, Task, Update
@@ -108,12 +107,7 @@ class LatentPriorTask(Task):
         clips = self.invent(real.count)
         scores: dict[str, Any] = real.scores(np.concatenate(list(clips.values()))[: real.count])
         if len(self.labels) > 1:
-            train, test = (
-                {n: [t.mel for t in self.features.tracks(split, n)] for n in self.labels}
-                for split in ("train", "test")
-            )
-            through = self.vqvae.round_trip
-            scores["label_accuracy"] = label_accuracy(clips, train, test, through, self.seed)
+            scores["label_accuracy"] = label_scores(clips, self.features, self.vqvae, self.seed)
         return scores
 
     def claim(self, scores: dict[str, Any]) -> Claim:

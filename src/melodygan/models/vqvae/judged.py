@@ -1,8 +1,17 @@
 """Real sound as a generator of latents could at best make it, to judge its samples by."""
 
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
 from melodygan.dataset.feature_set import FeatureSet
 from melodygan.models.vqvae.model import TrainedVQVAE
+from melodygan.scores.labels import label_accuracy
 from melodygan.scores.sets import CLIPS, RealSets
+
+Float = NDArray[np.float32]
 
 
 def real_sets(
@@ -15,3 +24,14 @@ def real_sets(
     """
     train, other = ([t.mel for t in features.tracks(split)] for split in ("train", held_out))
     return RealSets(train, other, vqvae.params.frames, seed, vqvae.round_trip, count)
+
+
+def label_scores(
+    clips: Mapping[str, Float], features: FeatureSet, vqvae: TrainedVQVAE, seed: int
+) -> dict[str, Any]:
+    """Whether clips decoded by the VQ-VAE, by label, sound like theirs (scores/labels.py)."""
+    train, test = (
+        {label: [track.mel for track in features.tracks(split, label)] for label in clips}
+        for split in ("train", "test")
+    )
+    return label_accuracy(clips, train, test, vqvae.round_trip, seed)

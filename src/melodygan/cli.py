@@ -21,8 +21,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not Path("params.yaml").is_file():
             raise UserError("no params.yaml here: run this in the repository's root folder")
         status: int = options.run(options)
-    except (UserError, OSError) as error:
-        line = mendable(error) if isinstance(error, OSError) else error
+    except Exception as error:
+        line = mendable(error)
         if line is None:
             raise
         print(f"melodygan: {line}", file=sys.stderr)

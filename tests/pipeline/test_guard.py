@@ -72,6 +72,20 @@ def test_what_is_edited_during_the_run_is_not_recorded_as_what_ran(
     assert len(result.stderr.strip().splitlines()) == 1
 
 
+def test_a_module_that_is_renamed_is_neither_recorded_nor_found_by_its_old_bytecode(
+    project: Project,
+) -> None:
+    project.write("src/band/work.py", "A = 1\n")
+    rename = "Path('src/band/work.py').rename('src/band/job.py')"
+    project.main(f"from band import work\n{rename}\nPath('out').write_text('1')")
+    result = project.python("stages/toy.py")
+    assert result.returncode == 1
+    assert "toy: stage toy: src/band/work.py changed while the stage ran" in result.stderr
+    project.main("from band import work\nPath('out').write_text('1')")
+    result = project.python("stages/toy.py")
+    assert result.returncode == 1 and "cannot import name 'work' from 'band'" in result.stderr
+
+
 @pytest.mark.parametrize("how", ["replaced", "written to", "removed", "added to"])
 def test_a_folder_of_data_that_changes_during_the_run_is_not_recorded(
     project: Project, how: str

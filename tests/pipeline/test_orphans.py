@@ -89,6 +89,35 @@ def test_an_interrupt_is_one_line(project: Project) -> None:
     assert project.python("-m", "dvc", "repro").returncode == 0
 
 
+SITE = """
+import os, signal, sys
+started = "MELODYGAN_STAGE_PROCESS" in os.environ
+if sys.orig_argv[1:2] == ["stages/toy.py"] and started is {second}:
+    os.kill(os.getpid(), signal.SIGINT)
+"""
+
+
+@pytest.mark.parametrize("second", [False, True])
+def test_an_interrupt_while_a_stage_starts_is_no_traceback(project: Project, second: bool) -> None:
+    """A stage starts itself a second time; neither start may lose it."""
+    project.main("Path('out').write_text('1')")
+    project.write("site/sitecustomize.py", SITE.format(second=second))
+    project.environment["PYTHONPATH"] = str(project.root / "site")
+    said, _ = start(project).communicate(timeout=60)
+    assert "failed to reproduce 'toy'" in said and "Traceback" not in said
+    assert ("toy: interrupted" in said) is second and not (project.root / "out").exists()
+
+
+def test_an_interrupt_while_a_stage_ends_fails_it(project: Project) -> None:
+    project.main("""
+    import atexit, os, signal
+    Path("out").write_text("1")
+    atexit.register(os.kill, os.getpid(), signal.SIGINT)
+    """)
+    said, _ = start(project).communicate(timeout=60)
+    assert "failed to reproduce 'toy'" in said and "Traceback" not in said
+
+
 def test_a_stage_without_dvc_runs_as_plain_python(project: Project) -> None:
     project.main("Path('out').write_text('1')")
     assert project.python("stages/toy.py").returncode == 0

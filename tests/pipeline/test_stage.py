@@ -95,6 +95,25 @@ def test_a_user_error_is_one_line_and_exit_status_1(project: Project) -> None:
     assert (result.returncode, result.stderr) == (1, "toy: do this instead\n")
 
 
+def test_a_stage_that_already_runs_here_is_not_started_beside_itself(project: Project) -> None:
+    project.main("""
+    import time
+    Path("began").touch()
+    while not Path("end").exists():
+        time.sleep(0.05)
+    Path("out").write_text("1")
+    """)
+    first = project.start("stages/toy.py")
+    while not (project.root / "began").exists():
+        assert first.poll() is None
+    second = project.python("stages/toy.py")
+    wanted = "toy: another process runs this stage here: wait for it, or stop it\n"
+    assert (second.returncode, second.stderr) == (1, wanted)
+    project.write("end", "")
+    assert first.wait() == 0
+    assert project.python("stages/toy.py").returncode == 0, "the lock is gone with the process"
+
+
 def test_a_bug_keeps_its_traceback(project: Project) -> None:
     project.main("raise IndexError('a bug')")
     result = project.python("stages/toy.py")

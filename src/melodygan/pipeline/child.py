@@ -135,23 +135,15 @@ def _attempt(action: Callable[[], set[str]]) -> tuple[str, set[str] | str]:
     """The answer to a request: what came of it, or which kind of failure."""
     try:
         return "done", action()
-    except UserError as error:
-        return "user", str(error)
-    except OSError as error:
+    except Exception as error:
         line = mendable(error)
-        return ("user", str(line)) if line else _bug()
-    except Exception:
-        return _bug()
+        return ("user", str(line)) if line else ("bug", traceback.format_exc())
 
 
 def _import(spec: Spec) -> set[str]:
     _require_unchanged(spec)
     importlib.import_module(spec.work[0])
     return loaded_files()
-
-
-def _bug() -> tuple[str, str]:
-    return "bug", traceback.format_exc()
 
 
 def _once(folder: Path, arguments: bytes, spec: Spec) -> set[str]:

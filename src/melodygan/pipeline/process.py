@@ -44,6 +44,8 @@ def enter_checkout() -> None:
     root = Path.cwd()
     if os.environ.get(MARK) != str((root / "src").resolve()):
         require_checked(root / "src")
+        # an interrupt that comes now waits for the new program's `end_on_interrupt`
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         os.execve(sys.executable, [sys.executable, *sys.argv], stage_environment(root))
     keep_bytecode()
 
@@ -64,14 +66,14 @@ def end_on_interrupt() -> None:
     (`die_with_parent`), and what is half-written has a temporary name, as after any kill.
     """
     name = os.environ.get("DVC_STAGE")
-    if not name:
-        return
 
     def end(*_: object) -> None:
         os.write(2, f"\n{name}: interrupted: run `dvc repro` to go on\n".encode())
         os._exit(130)  # as a shell reports an interrupt
 
-    signal.signal(signal.SIGINT, end)
+    if name:
+        signal.signal(signal.SIGINT, end)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 def die_with_parent(parent: int | None = None) -> None:

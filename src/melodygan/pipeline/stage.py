@@ -2,7 +2,9 @@
 
 import os
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -13,6 +15,7 @@ from melodygan.pipeline.orphans import end_with_dvc
 from melodygan.pipeline.packages import versions_of_stage
 from melodygan.pipeline.process import enter_checkout
 from melodygan.pipeline.recorded import sound_md5s
+from melodygan.pipeline.usage import hold
 
 
 class Stage:
@@ -54,6 +57,25 @@ class Stage:
         return digest({"params": params, **parts})
 
 
+@contextmanager
+def _alone(name: str) -> Iterator[None]:
+    """Keep other processes from running the stage in this checkout, whose outputs they would mix.
+
+    DVC sees to that among its own; this is for scripts started by hand. One that was killed may
+    take a moment to end. The processes of a data-parallel training are one: the first holds it.
+    """
+    if os.environ.get("RANK", "0") != "0":
+        yield
+        return
+    for _ in range(100):
+        if lock := hold(Path(".dvc/tmp/stages") / name):
+            with lock:
+                yield
+            return
+        time.sleep(0.1)
+    raise UserError("another process runs this stage here: wait for it, or stop it")
+
+
 def run(main: Callable[[Stage], None]) -> NoReturn:
     """Run `main` as the stage that DVC named (else: that the script is named after), and exit.
 
@@ -64,11 +86,12 @@ def run(main: Callable[[Stage], None]) -> NoReturn:
         enter_checkout()
         require_inside()
         end_with_dvc(out_paths(name))
-        stage = Stage(name)
-        main(stage)
-        stage.succeed()
-    except (UserError, OSError) as error:
-        line = mendable(error) if isinstance(error, OSError) else error
+        with _alone(name):
+            stage = Stage(name)
+            main(stage)
+            stage.succeed()
+    except Exception as error:
+        line = mendable(error)
         if line is None:
             raise
         sys.stdout.flush()

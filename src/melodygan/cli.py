@@ -105,8 +105,16 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--keep-vocals", action="store_true", help="lay the song's vocals over a variation"
     )
-    command.add_argument("-n", dest="count", type=_count, default=1, metavar="N", help="default: 1")
-    command.add_argument("-o", "--out", type=Path, required=True, metavar="FOLDER")
+    command.add_argument("-n", dest="count", type=_count, metavar="N", help="default: 1")
+    command.add_argument("-o", "--out", type=Path, metavar="FOLDER", help="or the file, see below")
+    again = command.add_argument_group("to make a file once more")
+    again.add_argument(
+        "--recipe",
+        type=Path,
+        metavar="FILE.wav",
+        help="by the recipe inside it; -o: a WAV file, by default FILE-again.wav",
+    )
+    again.add_argument("--song", type=Path, metavar="SONG", help="the song that it was made from")
     command.set_defaults(run=_generate)
 
     command = commands.add_parser("play", help="invent music as a WAV stream, without end")
@@ -149,6 +157,17 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.set_defaults(run=_import_vocoder)
 
+    command = commands.add_parser("pack", help="make a trained model something to share")
+    command.add_argument("model", metavar="NAME", help="of a folder in models/")
+    command.add_argument("-o", "--out", type=Path, metavar="OUT", help="default: NAME-pack")
+    command.add_argument("--zip", action="store_true", help="one file instead of a folder")
+    command.set_defaults(run=_pack)
+
+    command = commands.add_parser("use", help="check a pack, and install its models")
+    command.add_argument("pack", type=Path, metavar="PATH", help="a folder, or a ZIP file")
+    command.add_argument("--force", action="store_true", help="replace models that are here")
+    command.set_defaults(run=_use)
+
     command = commands.add_parser("export", help="write a model for programs without torch")
     command.add_argument("model", choices=["vocoder"])
     command.add_argument(
@@ -161,7 +180,7 @@ def _parser() -> argparse.ArgumentParser:
 def _add_invention(command: argparse.ArgumentParser) -> None:
     command.add_argument("--label", metavar="LABEL", help="the style; default: any")
     command.add_argument("--model", metavar="NAME", help="default: the first that fits")
-    command.add_argument("--seed", type=int, default=0, metavar="SEED", help="default: 0")
+    command.add_argument("--seed", type=_seed, metavar="SEED", help="default: 0")
 
 
 def _add_workers(command: argparse.ArgumentParser) -> None:
@@ -177,6 +196,13 @@ def _count(text: str) -> int:
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"must be at least 1, not {text}")
+    return value
+
+
+def _seed(text: str) -> int:
+    value = int(text)
+    if not 0 <= value < 1 << 32:
+        raise argparse.ArgumentTypeError(f"must be from 0 to 2**32 - 1, not {text}")
     return value
 
 
@@ -263,6 +289,20 @@ def _import_vocoder(options: argparse.Namespace) -> int:
     return 0
 
 
+def _pack(options: argparse.Namespace) -> int:
+    from melodygan.commands.pack import pack
+
+    print("\n".join(pack(options.model, options.out, options.zip)))
+    return 0
+
+
+def _use(options: argparse.Namespace) -> int:
+    from melodygan.commands.use import use
+
+    print("\n".join(use(options.pack, options.force)))
+    return 0
+
+
 def _export(options: argparse.Namespace) -> int:
     from melodygan.commands.export import export_vocoder
 
@@ -273,8 +313,14 @@ def _export(options: argparse.Namespace) -> int:
 def _generate(options: argparse.Namespace) -> int:
     from melodygan.commands import generate as make
 
+    if options.recipe:
+        return _make_again(options)
+    if options.song:
+        raise UserError("--song goes with --recipe FILE.wav: add it")
+    if options.out is None:
+        raise UserError("generate: say where the results belong: add -o FOLDER")
     seconds = 30.0 if options.seconds is None else options.seconds
-    drawn = options.seed, options.count, options.out, options.model
+    drawn = options.seed or 0, options.count or 1, options.out, options.model
     varied = (options.strength is not None, options.keep_vocals)
     if options.variation:
         if options.seconds is not None:
@@ -292,10 +338,21 @@ def _generate(options: argparse.Namespace) -> int:
     return 0
 
 
+def _make_again(options: argparse.Namespace) -> int:
+    from melodygan.commands.again import make_again
+
+    names = ("label", "model", "seed", "seconds", "after", "variation", "strength", "count")
+    given = [name for name in names if getattr(options, name) is not None]
+    if given or options.keep_vocals:
+        raise UserError("--recipe says all that there is to say: leave all out but --song and -o")
+    print(make_again(options.recipe, options.song, options.out))
+    return 0
+
+
 def _play(options: argparse.Namespace) -> int:
     from melodygan.commands.generate import play
 
-    play(options.label, options.seconds, options.seed, options.out, options.model)
+    play(options.label, options.seconds, options.seed or 0, options.out, options.model)
     return 0
 
 

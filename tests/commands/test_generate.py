@@ -4,7 +4,6 @@ import io
 import shutil
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,63 +11,15 @@ import fake
 import numpy as np
 import pytest
 import soundfile
-import torch
-import yaml
 
 from melodygan.audio.loudness import integrated_loudness
 from melodygan.cli import main
 from melodygan.commands.generate import generate, go_on, play, vary
 from melodygan.generation.play import Feed, first_samples, stream_wav
-from melodygan.models.latent_gan.config import LatentGANParams
-from melodygan.models.latent_gan.model import TrainedLatentGAN
-from melodygan.models.latent_gan.network import Generator
-from melodygan.models.latent_prior.config import LatentPriorParams
-from melodygan.models.latent_prior.model import TrainedLatentPrior, grid_of
-from melodygan.models.latent_prior.network import GridTransformer
-from melodygan.models.vocoder.config import VocoderParams
-from melodygan.models.vocoder.griffinlim import GriffinLim
-from melodygan.models.vocoder.vocoder import Vocoder
-from melodygan.models.vqvae.config import VQVAEParams
-from melodygan.models.vqvae.model import TrainedVQVAE
-from melodygan.models.vqvae.network import VQVAE
-from melodygan.models.wgan_gp.config import WGANGPParams
-from melodygan.models.wgan_gp.model import TrainedWGANGP
-from melodygan.models.wgan_gp.network import Generator as ClipGenerator
-from melodygan.models.wgan_gp.spaces import MelDecoder
 from melodygan.pipeline.errors import UserError
-from melodygan.pipeline.params import load
 
 RATE = fake.AUDIO.sample_rate
-
-
-@pytest.fixture(autouse=True)
-def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project with a VQ-VAE, a prior and a WGAN of two labels, a GAN without any, a vocoder."""
-    monkeypatch.chdir(tmp_path)
-    torch.manual_seed(0)
-    fake.write_params(tmp_path, audio=fake.AUDIO.as_dict(), **fake.MODELS)
-    params = load(VQVAEParams, "vqvae")
-    vqvae = TrainedVQVAE(VQVAE(params), params, fake.AUDIO, -6.0, 2.0)
-    vqvae.save(Path("models/vqvae"))
-    prior = load(LatentPriorParams, "latent_prior")
-    network = GridTransformer(prior, grid_of(vqvae), 2)
-    TrainedLatentPrior(network, prior, vqvae, ["beat", "drone"]).save(Path("models/latent_prior"))
-    gan = load(LatentGANParams, "latent_gan")
-    generator = Generator(gan.noise_dim, gan.channels, (4, *vqvae.latent_shape[1:]))
-    mean, basis = torch.zeros(params.code_dim), torch.eye(params.code_dim)[:, :4].contiguous()
-    TrainedLatentGAN(generator, gan, vqvae, mean, basis).save(Path("models/latent_gan"))
-    wgan = replace(load(WGANGPParams, "wgan_gp"), space="mel")
-    clips = ClipGenerator(wgan, 2, (1, fake.AUDIO.n_mels, wgan.frames))
-    TrainedWGANGP(clips, wgan, fake.AUDIO, ["beat", "drone"], MelDecoder()).save(
-        Path("models/wgan_gp")
-    )
-    vocoder = replace(load(VocoderParams, "vocoder"), kind="griffinlim")
-    Vocoder(vocoder, fake.AUDIO, GriffinLim(fake.AUDIO, 4)).save(Path("models/vocoder"))
-    deps = [
-        f"models/{name}" for name in ("latent_gan", "latent_prior", "vocoder", "vqvae", "wgan_gp")
-    ]
-    Path("dvc.yaml").write_text(f"stages: {{generate: {{cmd: x, deps: {deps}}}}}")
-    return tmp_path
+pytestmark = pytest.mark.usefixtures("models")
 
 
 def test_pieces_have_the_wanted_length_and_come_from_seeds_in_a_row() -> None:
@@ -124,24 +75,6 @@ def test_clips_of_a_label_have_the_models_own_length() -> None:
     assert not np.array_equal(clips[0], clips[1])
     with pytest.raises(UserError, match=r"wgan_gp cannot invent clips of label waltz"):
         generate("waltz", None, 1, 1, Path("other"), "wgan_gp")
-
-
-def a_song(path: Path, seconds: float = 4.0) -> np.ndarray:
-    """A quiet tune of notes struck twice a second; (samples,)."""
-    time = np.arange(round(seconds * RATE)) / RATE
-    tone = np.sin(2 * np.pi * np.where(time % 1 < 0.5, 220, 330) * time)
-    sound = (0.05 * tone * np.exp(-5 * (time % 0.5))).astype(np.float32)
-    soundfile.write(path, sound, RATE, subtype="FLOAT")
-    return sound
-
-
-@pytest.fixture
-def song(models: Path) -> np.ndarray:
-    """song.wav, in a project whose models hear the whole mix."""
-    root = yaml.safe_load((fake.ROOT / "params.yaml").read_text())
-    groups = {"separate": root["separate"] | {"enabled": False}, "preprocess": root["preprocess"]}
-    fake.write_params(models, audio=fake.AUDIO.as_dict(), **fake.MODELS, **groups)
-    return a_song(models / "song.wav")
 
 
 def test_a_song_is_gone_on_from_where_it_ends(song: np.ndarray) -> None:

@@ -2,13 +2,16 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from melodygan.audio.mel import MelConfig
 from melodygan.dataset.preprocess import PreprocessParams
 from melodygan.generation.convert import Conversion
 from melodygan.generation.makers import Extractor, Makers
+from melodygan.generation.recipe import Recipe, models_of, with_recipe
 from melodygan.generation.songs import Hearing, Separation
 from melodygan.pipeline.errors import UserError
+from melodygan.pipeline.files import digest, sha256_file
 from melodygan.pipeline.params import load
 from melodygan.pipeline.runtime import Runtime
 from melodygan.training.device import start_device
@@ -28,14 +31,14 @@ def convert(
     song: or a folder, of which every file is converted into a WAV file of its name in the folder
     `out`. source: None stands for the only label that a model can convert to `target`. A song is
     taken apart first where the models were trained on a stem; keep_vocals lays its vocals back.
-    Returns a line for each song that says what was done. Raises UserError for a song that is not
-    usable audio (of a folder: if none is), a direction that was not trained, models that are not
-    there, or an `out` that is the song.
+    Each result has its recipe inside. Returns a line for each song that says what was done. Raises
+    UserError for a song that is not usable audio (of a folder: if none is), a direction that was
+    not trained, models that are not there, or an `out` that is the song.
     """
     songs = _songs(song, out)
     audio = load(MelConfig, "audio")
-    makers = Makers(audio, start_device(Runtime.read()))
-    _, model, source = makers.converter(source, target)
+    makers = Makers(audio, start_device(Runtime.read()), partial=True)
+    name, model, source = makers.converter(source, target)
     if isinstance(model, Extractor):
         if keep_vocals:
             raise UserError(f"--keep-vocals: {target} is a stem and no style: leave it out")
@@ -45,10 +48,14 @@ def convert(
     else:
         hearing = load_hearing(keep_vocals)
     conversion = Conversion(model, source, target, makers.synthesiser(), hearing, strength)
+    models = models_of(makers, name)
     lines, failed = [], []
     for one, result in songs.items():
         try:
-            seconds = conversion.run(one, result)
+            heard_as = origin(one, hearing) | {"source": source, "strength": strength}
+            recipe = Recipe("conversion", name, models, target, **heard_as)
+            with with_recipe(result, recipe) as file:
+                seconds = conversion.run(one, file)
         except UserError as error:
             if song == one:
                 raise
@@ -86,6 +93,30 @@ def require_other(song: Path, result: Path) -> None:
     """Raise UserError if the result would overwrite the song, by whatever name."""
     if result.exists() and song.exists() and result.samefile(song):
         raise UserError(f"{result} is the song itself: give the result another name")
+
+
+def origin(song: Path, hearing: Hearing) -> dict[str, Any]:
+    """What the recipe of a sound made from the file `song` says of it, and of how it was heard.
+
+    Raises UserError for a file that is not there.
+    """
+    from melodygan.separation.model_folder import fingerprint
+    from melodygan.separation.stage_work import SeparateParams
+
+    if not song.is_file():
+        raise UserError(f"{song}: No such file: give that of a song")
+    cleaning, apart = hearing.cleaning, hearing.separation
+    heard: dict[str, Any] = {
+        "loudness_lufs": cleaning.loudness_lufs, "true_peak_db": cleaning.true_peak_db,
+    }  # fmt: skip
+    if apart:
+        model = fingerprint(load(SeparateParams, "separate").model)
+        heard |= {"stem": apart.stem, "separation": model}
+    return {
+        "song": sha256_file(song),
+        "hearing": digest(heard),
+        "keep_vocals": apart is not None and apart.keep_vocals,
+    }
 
 
 def load_hearing(keep_vocals: bool) -> Hearing:

@@ -2,13 +2,15 @@
 
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from melodygan.audio.mel import MelConfig
 from melodygan.audio.wav import write_wav
-from melodygan.commands.convert import load_hearing, require_other
+from melodygan.commands.convert import load_hearing, origin, require_other
 from melodygan.generation.makers import Makers, Player
 from melodygan.generation.play import continued, first_samples, invented, stream_wav
+from melodygan.generation.recipe import Recipe, models_of, with_recipe
 from melodygan.generation.songs import Song
 from melodygan.pipeline.errors import UserError
 from melodygan.pipeline.params import load
@@ -23,9 +25,10 @@ def generate(
 ) -> list[str]:
     """Write `count` invented pieces into the folder `out`, as 000.wav and so on.
 
-    The seeds are `seed` and those after it. label, model: None stands for any. seconds: None stands
-    for the length of the model's clips, or SECONDS where they can have any. Returns a line for
-    each file. Raises UserError for a label, length or model that is not there.
+    Each has its recipe inside. The seeds are `seed` and those after it. label, model: None stands
+    for any. seconds: None stands for the length of the model's clips, or SECONDS where they can
+    have any. Returns a line for each file. Raises UserError for a label, length or model that is
+    not there.
     """
     makers, audio = _makers(out), load(MelConfig, "audio")
     name, sampler = makers.sampler(model, label)
@@ -34,10 +37,12 @@ def generate(
         seconds = SECONDS if own is None else own / audio.frame_rate
     samples = round(seconds * audio.sample_rate)
     frames = -(-samples // audio.hop_length)
+    recipe = Recipe("sample", name, models_of(makers, name), label, seed=seed, seconds=seconds)
     lines = []
     for path, drawn in _files(out, seed, count):
         sound = invented(sampler, makers.synthesiser(), drawn, label, frames)
-        write_wav(path, first_samples(sound, samples), audio.sample_rate)
+        with with_recipe(path, replace(recipe, seed=drawn)) as file:
+            write_wav(file, first_samples(sound, samples), audio.sample_rate)
         length = f"{round(seconds, 2):g} s"
         lines.append(f"{path}: {length} of {label or 'music'} by {name}, seed {drawn}")
     return lines
@@ -61,13 +66,16 @@ def go_on(
     makers, hearing = _makers(out), load_hearing(keep_vocals=False)
     name, player = makers.player(model, label)
     rate = hearing.audio.sample_rate
+    samples = round(seconds * rate)
+    heard_as = origin(song, hearing) | {"seed": seed, "seconds": seconds}
+    recipe = Recipe("continuation", name, models_of(makers, name), label, **heard_as)
     lines = []
     out.mkdir(parents=True, exist_ok=True)
     with Song(song, hearing, out) as heard:
         for path, drawn in files:
-            samples = round(seconds * rate)
             sound = continued(heard, player, makers.synthesiser(), drawn, label, samples)
-            write_wav(path, sound, rate)
+            with with_recipe(path, replace(recipe, seed=drawn)) as file:
+                write_wav(file, sound, rate)
             more = f"{seconds:g} s more of {label or 'music'}"
             lines.append(f"{path}: {song.name} and {more} by {name}, seed {drawn}")
     return lines
@@ -91,12 +99,15 @@ def vary(
     files = _files(out, seed, count, song)
     makers, hearing = _makers(out), load_hearing(keep_vocals)
     name, varier = makers.varier(model, label)
+    heard_as = origin(song, hearing) | {"seed": seed, "strength": strength}
+    recipe = Recipe("variation", name, models_of(makers, name), label, **heard_as)
     lines = []
     out.mkdir(parents=True, exist_ok=True)
     with Song(song, hearing, out) as heard:
         for path, drawn in files:
             pieces = varier.vary(heard.read, heard.frames, drawn, strength, label)
-            heard.write(path, pieces, makers.synthesiser())
+            with with_recipe(path, replace(recipe, seed=drawn)) as file:
+                heard.write(file, pieces, makers.synthesiser())
             of = f"of {song.name} at strength {strength:g}"
             lines.append(f"{path}: {heard.seconds:.1f} s {of} by {name}, seed {drawn}")
     return lines
@@ -105,7 +116,7 @@ def vary(
 def _makers(out: Path) -> Makers:
     if out.exists() and not out.is_dir():
         raise UserError(f"{out} is a file: give the name of a folder for the results")
-    return Makers(load(MelConfig, "audio"), start_device(Runtime.read()))
+    return Makers(load(MelConfig, "audio"), start_device(Runtime.read()), partial=True)
 
 
 def _files(out: Path, seed: int, count: int, song: Path | None = None) -> list[tuple[Path, int]]:
@@ -130,7 +141,7 @@ def play(
             "sound does not belong on a terminal: add `-o OUT.wav`, or `| ffplay -nodisp -`"
         )
     audio = load(MelConfig, "audio")
-    makers = Makers(audio, start_device(Runtime.read()))
+    makers = Makers(audio, start_device(Runtime.read()), partial=True)
     _, sampler = makers.sampler(model, label)
     frames = None if seconds is None else -(-round(seconds * audio.sample_rate) // audio.hop_length)
     sound = invented(sampler, makers.synthesiser(), seed, label, frames)

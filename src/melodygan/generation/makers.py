@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from melodygan.audio.mel import MelConfig
 from melodygan.pipeline.errors import UserError
 from melodygan.pipeline.guard import stage_table
+from melodygan.training.weights import folders_read
 
 Float = NDArray[np.float32]
 T = TypeVar("T")
@@ -133,15 +134,29 @@ class Synthesiser(Protocol):
 class Makers:
     """The trained models that dvc.yaml declares as dependencies of a stage, loaded.
 
-    Raises UserError for a model that is missing, broken, or of another mel convention.
+    partial: those that are there; it is an error only if one that is asked for is not. Raises
+    UserError for a model that is missing, broken, or of another mel convention.
     """
 
     def __init__(
-        self, audio: MelConfig, device: torch.device, stage: str = "generate", root: Path = Path()
+        self,
+        audio: MelConfig,
+        device: torch.device,
+        stage: str = "generate",
+        root: Path = Path(),
+        partial: bool = False,
     ) -> None:
         deps = [Path(dep) for dep in stage_table(stage, root / "dvc.yaml")["deps"]]
         names = [dep.name for dep in deps if dep.parent == Path("models")]
-        self.models = {name: load_maker(root / "models" / name, audio, device) for name in names}
+        self.absent = [name for name in names if partial and not (root / "models" / name).exists()]
+        names = [name for name in names if name not in self.absent]
+        self.root = root
+        self.models: dict[str, Any] = {}
+        self._read: dict[str, set[str]] = {}
+        for name in names:
+            with folders_read() as folders:
+                self.models[name] = load_maker(root / "models" / name, audio, device)
+            self._read[name] = {folder.name for folder in folders}
 
     def able(self, what: type[T]) -> dict[str, T]:
         """The models that can do `what`, one of the protocols, by name."""
@@ -151,7 +166,18 @@ class Makers:
         """The vocoder. Raises UserError where none is declared."""
         for model in self.able(Synthesiser).values():
             return model
+        if self.absent:
+            raise UserError(f"there is no vocoder{self._how()}")
         raise UserError("no vocoder among the deps of stage generate: add models/vocoder there")
+
+    def behind(self, name: str) -> list[Path]:
+        """Folders of all models that a sound by model `name` comes from, itself among them.
+
+        Those that it loads beside itself, such as a prior's VQ-VAE, and the vocoder. Sorted.
+        """
+        vocoder = next(iter(self.able(Synthesiser)), name)
+        names = sorted(self._read[name] | self._read[vocoder])
+        return [self.root / "models" / one for one in names]
 
     def sampler(self, name: str | None, label: str | None) -> tuple[str, Sampler]:
         """Name and model of one that invents clips, of a label if one is given.
@@ -160,15 +186,15 @@ class Makers:
         Raises UserError, with what there is, if there is none.
         """
         able = self.able(Player) | self.able(Sampler)
-        return _choose(able, name, label, "invent clips")
+        return self._choose(able, name, label, "invent clips")
 
     def player(self, name: str | None, label: str | None) -> tuple[str, Player]:
         """The same of one that goes on from a song."""
-        return _choose(self.able(Player), name, label, "go on from a song")
+        return self._choose(self.able(Player), name, label, "go on from a song")
 
     def varier(self, name: str | None, label: str | None) -> tuple[str, Varier]:
         """The same of one that plays a song otherwise."""
-        return _choose(self.able(Varier), name, label, "play a song otherwise")
+        return self._choose(self.able(Varier), name, label, "play a song otherwise")
 
     def converter(self, source: str | None, target: str) -> tuple[str, Converter, str]:
         """Name and model of the first that converts to `target`, and from which label or stem.
@@ -192,25 +218,31 @@ class Makers:
                 )
         there = ", ".join(f"{a} to {b} ({name})" for name, _, (a, b) in known) or "none"
         wanted = f"{source} to {target}" if source else f"to {target}"
+        remedy = ": set cyclegan.labels in params.yaml and run `dvc repro cyclegan`"
         raise UserError(
-            f"no trained model converts {wanted} (trained: {there}): set cyclegan.labels in "
-            "params.yaml and run `dvc repro cyclegan`"
+            f"no trained model converts {wanted} (trained: {there}){self._how() or remedy}"
         )
 
+    def _choose(
+        self, able: Mapping[str, Labelled], name: str | None, label: str | None, deed: str
+    ) -> tuple[str, Labelled]:
+        for known, model in able.items():
+            if name in (None, known) and (label is None or label in model.labels):
+                return known, model
+        there = ", ".join(
+            f"{known} ({', '.join(model.labels) or 'no labels'})" for known, model in able.items()
+        )
+        wanted = f" of label {label}" if label else ""
+        raise UserError(
+            f"{name or 'no trained model'} cannot {deed}{wanted}: there are {there or 'none'}"
+            f"{self._how()}"
+        )
 
-def _choose(
-    able: Mapping[str, Labelled], name: str | None, label: str | None, deed: str
-) -> tuple[str, Labelled]:
-    for known, model in able.items():
-        if name in (None, known) and (label is None or label in model.labels):
-            return known, model
-    there = ", ".join(
-        f"{known} ({', '.join(model.labels) or 'no labels'})" for known, model in able.items()
-    )
-    wanted = f" of label {label}" if label else ""
-    raise UserError(
-        f"{name or 'no trained model'} cannot {deed}{wanted}: there are {there or 'none'}"
-    )
+    def _how(self) -> str:
+        """The end of a message: which models are not here, and how they come."""
+        missing = ", ".join(self.absent)
+        remedy = "run `dvc repro`, or `melodygan use` with a pack that has them"
+        return f" (not here: {missing}): {remedy}" if missing else ""
 
 
 def load_maker(folder: Path, audio: MelConfig, device: torch.device) -> Any:

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, NoReturn, Self, TypeVar
 
@@ -18,6 +19,7 @@ from melodygan.pipeline.files import atomic_dir, read_json, write_json
 
 N = TypeVar("N", bound=nn.Module)
 _LARGEST = sys.float_info.max
+_READ: ContextVar[set[Path] | None] = ContextVar("_READ", default=None)
 
 
 def save_model(
@@ -73,12 +75,25 @@ class Config(dict[str, Any]):
         return UserError(f"{self.path}: {reason}: run `dvc repro`")
 
 
+@contextmanager
+def folders_read() -> Iterator[set[Path]]:
+    """Collects the model folders that are loaded within the block: one model may need others."""
+    folders: set[Path] = set()
+    token = _READ.set(folders)
+    try:
+        yield folders
+    finally:
+        _READ.reset(token)
+
+
 def load_model(folder: Path, audio: MelConfig) -> tuple[dict[str, Tensor], Config]:
     """Weights and configuration of a model folder.
 
     Raises UserError if a file is missing or broken, if a weight is not finite, or if the mel
     configuration is not `audio`.
     """
+    if (folders := _READ.get()) is not None:
+        folders.add(folder)
     config = Config(folder)
     mel = config.pop("audio", {})
     audio.require(mel if isinstance(mel, dict) else {}, str(folder))

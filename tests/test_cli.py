@@ -23,6 +23,9 @@ from melodygan.pipeline.params import load
 
 ROOT = Path(__file__).parents[1]
 COMMANDS = (
+    "app",
+    "check",
+    "explore",
     "lock",
     "doctor",
     "preset",

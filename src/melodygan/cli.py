@@ -4,6 +4,7 @@ Each command's code is imported when it runs, so that `melodygan --help` answers
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +18,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     UserError becomes one line on standard error and status 1.
     """
     options = _parser().parse_args(arguments)
+    # torch's threads that spin while they wait make a busy machine many times as slow
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         if not Path("params.yaml").is_file():
             raise UserError("no params.yaml here: run this in the repository's root folder")
@@ -121,9 +124,38 @@ def _parser() -> argparse.ArgumentParser:
     _add_invention(command)
     command.add_argument("--seconds", type=_length, metavar="S", help="default: no end")
     command.add_argument(
+        "--steer",
+        action="store_true",
+        help="obey lines on standard input while it plays: `label NAME`, `temperature T`",
+    )
+    command.add_argument(
         "-o", "--out", type=Path, metavar="OUT.wav", help="default: standard output"
     )
     command.set_defaults(run=_play)
+
+    command = commands.add_parser("app", help="a web page to play with, on this machine")
+    command.add_argument("--port", type=_count, default=7860, metavar="PORT", help="default: 7860")
+    command.add_argument(
+        "--share-host",
+        metavar="HOST",
+        help="an address of this machine that others may come by, with the token that is printed",
+    )
+    command.set_defaults(run=_app)
+
+    command = commands.add_parser("check", help="tell which of your files could not be used, why")
+    command.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="files or folders")
+    command.set_defaults(run=_check)
+
+    command = commands.add_parser("explore", help="walk between a label's clips, or beyond them")
+    command.add_argument("--label", required=True, metavar="LABEL")
+    command.add_argument("--clip", type=int, default=0, metavar="N", help="default: 0")
+    command.add_argument("--to", type=int, metavar="N", help="another clip to carry it over to")
+    command.add_argument("--blend", type=_share, default=0.5, metavar="S", help="default: 0.5")
+    command.add_argument(
+        "--move", type=_numbers, default=[], metavar="A,B,...", help="along each direction, in sd"
+    )
+    command.add_argument("-o", "--out", type=Path, metavar="OUT.wav", help="default: list the ways")
+    command.set_defaults(run=_explore)
 
     command = commands.add_parser("tune", help="search a stage's params by its validation score")
     command.add_argument("stage", metavar="STAGE")
@@ -181,6 +213,12 @@ def _add_invention(command: argparse.ArgumentParser) -> None:
     command.add_argument("--label", metavar="LABEL", help="the style; default: any")
     command.add_argument("--model", metavar="NAME", help="default: the first that fits")
     command.add_argument("--seed", type=_seed, metavar="SEED", help="default: 0")
+    command.add_argument(
+        "--temperature",
+        type=_heat,
+        metavar="T",
+        help="below 1 more usual, above it bolder; default: the model's own",
+    )
 
 
 def _add_workers(command: argparse.ArgumentParser) -> None:
@@ -224,6 +262,17 @@ def _share(text: str) -> float:
     value = float(text)
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError(f"must be from 0 to 1, not {text}")
+    return value
+
+
+def _numbers(text: str) -> list[float]:
+    return [float(part) for part in text.split(",")]
+
+
+def _heat(text: str) -> float:
+    value = float(text)
+    if not 0 < value <= 10:
+        raise argparse.ArgumentTypeError(f"must be above 0 and at most 10, not {text}")
     return value
 
 
@@ -321,19 +370,20 @@ def _generate(options: argparse.Namespace) -> int:
         raise UserError("generate: say where the results belong: add -o FOLDER")
     seconds = 30.0 if options.seconds is None else options.seconds
     drawn = options.seed or 0, options.count or 1, options.out, options.model
+    heat = options.temperature
     varied = (options.strength is not None, options.keep_vocals)
     if options.variation:
         if options.seconds is not None:
             raise UserError("--seconds: a variation is as long as its song: leave it out")
         strength = 0.5 if options.strength is None else options.strength
         song = options.variation
-        lines = make.vary(song, strength, options.label, *drawn, options.keep_vocals)
+        lines = make.vary(song, strength, options.label, *drawn, options.keep_vocals, heat)
     elif any(varied):
         raise UserError("--strength and --keep-vocals go with --variation SONG: add it")
     elif options.after:
-        lines = make.go_on(options.after, options.label, seconds, *drawn)
+        lines = make.go_on(options.after, options.label, seconds, *drawn, heat)
     else:
-        lines = make.generate(options.label, options.seconds, *drawn)
+        lines = make.generate(options.label, options.seconds, *drawn, heat)
     print("\n".join(lines))
     return 0
 
@@ -341,8 +391,18 @@ def _generate(options: argparse.Namespace) -> int:
 def _make_again(options: argparse.Namespace) -> int:
     from melodygan.commands.again import make_again
 
-    names = ("label", "model", "seed", "seconds", "after", "variation", "strength", "count")
-    given = [name for name in names if getattr(options, name) is not None]
+    names = (
+        "label",
+        "model",
+        "seed",
+        "seconds",
+        "after",
+        "variation",
+        "strength",
+        "count",
+        "temperature",
+    )
+    given = [name for name in (*names, "temperature") if getattr(options, name) is not None]
     if given or options.keep_vocals:
         raise UserError("--recipe says all that there is to say: leave all out but --song and -o")
     print(make_again(options.recipe, options.song, options.out))
@@ -352,7 +412,32 @@ def _make_again(options: argparse.Namespace) -> int:
 def _play(options: argparse.Namespace) -> int:
     from melodygan.commands.generate import play
 
-    play(options.label, options.seconds, options.seed or 0, options.out, options.model)
+    orders = sys.stdin if options.steer else None
+    chosen = options.out, options.model, options.temperature
+    play(options.label, options.seconds, options.seed or 0, *chosen, orders)
+    return 0
+
+
+def _app(options: argparse.Namespace) -> int:
+    from melodygan.app.start import start
+
+    start(options.port, options.share_host)
+    return 0
+
+
+def _check(options: argparse.Namespace) -> int:
+    from melodygan.commands.check import check
+
+    lines, rejected = check(options.paths)
+    print("\n".join(lines))
+    return 1 if rejected else 0
+
+
+def _explore(options: argparse.Namespace) -> int:
+    from melodygan.commands.explore import explore
+
+    walk = options.clip, options.to, options.blend, options.move
+    print("\n".join(explore(options.label, *walk, options.out)))
     return 0
 
 

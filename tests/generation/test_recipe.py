@@ -121,7 +121,7 @@ def changed(**values: object) -> Callable[[dict[str, Any]], dict[str, Any]]:
         (changed(models=[{"name": "../../etc", "sha256": "a" * 64}]), "not the name of a model"),
         (changed(models=[{"name": "vqvae", "sha256": "A" * 64}]), "is not a SHA-256"),
         (changed(models={}), "must be a list"),
-        (changed(temperature=2), "unknown key recipe.temperature"),
+        (changed(tempo=2), "unknown key recipe.tempo"),
         (lambda recipe: {k: v for k, v in recipe.items() if k != "seed"}, "seed is missing"),
         (lambda recipe: [recipe], "must be a group"),
     ],

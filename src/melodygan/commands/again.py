@@ -48,11 +48,11 @@ def _make(recipe: Recipe, song: Path | None, folder: Path) -> Path:
     drawn = (recipe.seed or 0, 1, folder, recipe.model)
     strength = 1.0 if recipe.strength is None else recipe.strength
     if song is None:
-        generate(recipe.label, recipe.seconds, *drawn)
+        generate(recipe.label, recipe.seconds, *drawn, recipe.temperature)
     elif recipe.kind == "continuation":
-        go_on(song, recipe.label, recipe.seconds or 0.0, *drawn)
+        go_on(song, recipe.label, recipe.seconds or 0.0, *drawn, recipe.temperature)
     elif recipe.kind == "variation":
-        vary(song, strength, recipe.label, *drawn, recipe.keep_vocals)
+        vary(song, strength, recipe.label, *drawn, recipe.keep_vocals, recipe.temperature)
     else:
         out = folder / "000.wav"
         convert(song, recipe.source, recipe.label or "", out, strength, recipe.keep_vocals)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Protocol, TypeVar, cast, runtime_checkable
+from typing import Any, Protocol, Self, TypeVar, cast, runtime_checkable
 
 import numpy as np
 import torch
@@ -48,6 +48,14 @@ class Player(Sampler, Protocol):
 
         after: log-mel of any length, whose end the music goes on from.
         """
+
+
+@runtime_checkable
+class Tempered(Protocol):
+    """Draws what it writes from probabilities, which can be sharpened or levelled."""
+
+    def tempered(self, temperature: float) -> Self:
+        """The same model at another temperature: below 1 more usual music, above it bolder."""
 
 
 @runtime_checkable
@@ -243,6 +251,15 @@ class Makers:
         missing = ", ".join(self.absent)
         remedy = "run `dvc repro`, or `melodygan use` with a pack that has them"
         return f" (not here: {missing}): {remedy}" if missing else ""
+
+
+def at_temperature(name: str, model: T, temperature: float | None) -> T:
+    """A model at a temperature; None stands for its own. Raises UserError where it has none."""
+    if temperature is None:
+        return model
+    if not isinstance(model, Tempered):
+        raise UserError(f"{name} has no temperature: leave --temperature out")
+    return cast(T, model.tempered(temperature))
 
 
 def load_maker(folder: Path, audio: MelConfig, device: torch.device) -> Any:

@@ -2,14 +2,16 @@
 
 import itertools
 import struct
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from melodygan.audio.pcm import to_int16
-from melodygan.generation.makers import Player, Sampler, Synthesiser
+from melodygan.generation.makers import Player, Sampler, Synthesiser, at_temperature
 from melodygan.generation.songs import Song
 from melodygan.pipeline.errors import UserError
 
@@ -51,6 +53,67 @@ def invented(
         raise UserError("this model makes clips of one length: choose another --model to play")
     else:
         yield synthesiser.synthesise(model.sample(1, seed, label, frames)[0])
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a listener asks for. None: any label; the model's own temperature."""
+
+    label: str | None
+    temperature: float | None
+
+
+def steered(
+    name: str, model: Player, synthesiser: Synthesiser, seed: int, wish: Callable[[], Wish]
+) -> Iterator[Float]:
+    """Sound (samples,) without end that obeys what `wish` says now, a little at a time.
+
+    After a change the music goes on from its last seconds, PIECE frames later at most. Without one
+    it is the sound of `invented`. name: of the model. Raises UserError for a wish that cannot be.
+    """
+    feed = Feed(_steered(name, model, seed, wish))
+    yield from synthesiser.synthesise_pieces(feed.read, ENDLESS, PIECE)
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Sound (n,), and the seconds that it took to make."""
+
+    samples: Float
+    busy: float
+
+
+def paced(pieces: Iterator[Float], sample_rate: int, ahead: float) -> Iterator[Piece]:
+    """A sound no faster than it is heard: at most `ahead` seconds before, and a piece.
+
+    So what a listener asks for is soon heard. Where making takes longer than hearing, the clock
+    waits for it.
+    """
+    heard_from = time.monotonic()
+    made = 0.0  # s, from there on
+    while True:
+        begun = time.monotonic()
+        piece = next(pieces, None)
+        if piece is None:
+            return
+        now = time.monotonic()
+        yield Piece(piece, now - begun)
+        if not made or now - heard_from > made:
+            heard_from, made = now, 0.0  # the first piece, or the listener had to wait for this one
+        made += len(piece) / sample_rate
+        time.sleep(max(0.0, made - ahead - (time.monotonic() - heard_from)))
+
+
+def _steered(name: str, model: Player, seed: int, wish: Callable[[], Wish]) -> Iterator[Float]:
+    """Log-mel (frames, n_mels) without end."""
+    heard: Float | None = None
+    for change in itertools.count():
+        now = wish()
+        pieces = at_temperature(name, model, now.temperature).play(seed + change, now.label, heard)
+        while wish() == now:
+            piece = next(pieces)
+            heard = piece if heard is None else np.concatenate([heard, piece])[-MEMORY:]
+            yield piece
 
 
 def continued(

@@ -54,7 +54,8 @@ class Recipe:
 
     kind: of what was made. model: that made it; models: all that took part. label: that it was
     asked for, or the target of a conversion from `source`. seconds: of new music. strength: from 0
-    to 1. song: SHA-256 of the file that it was made from; hearing: digest of how that was heard.
+    to 1. temperature: None stands for the model's own. song: SHA-256 of the file that it was made
+    from; hearing: digest of how that was heard.
     """
 
     kind: Literal["sample", "continuation", "variation", "conversion"]
@@ -65,6 +66,7 @@ class Recipe:
     seed: Annotated[int, Range(ge=0, lt=2**40)] | None = None
     seconds: Annotated[float, Range(gt=0, lt=1e6)] | None = None
     strength: Annotated[float, Range(ge=0, le=1)] | None = None
+    temperature: Annotated[float, Range(gt=0, le=10)] | None = None
     keep_vocals: bool = False
     song: str | None = None
     hearing: str | None = None
@@ -82,6 +84,8 @@ class Recipe:
         for key in ("song", "hearing"):
             if getattr(self, key) is not None:
                 _require_sha256(key, getattr(self, key))
+        if self.temperature is not None and self.kind == "conversion":
+            raise ValueError("a conversion cannot have `temperature`")
         if self.keep_vocals and self.song is None:
             raise ValueError("`keep_vocals` needs a song")
 

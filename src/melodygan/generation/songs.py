@@ -10,7 +10,6 @@ from typing import Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from melodygan.audio.decode import Extent, open_audio, resampled, to_stereo
 from melodygan.audio.loudness import LoudnessMeter, TruePeakMeter, normalising_gain
@@ -21,6 +20,7 @@ from melodygan.dataset.preprocess import PreprocessParams
 from melodygan.dataset.scratch import Scratch
 from melodygan.generation.contour import WINDOW, Contour, short_term
 from melodygan.generation.makers import Synthesiser
+from melodygan.generation.progress import shown
 from melodygan.pipeline.errors import UserError
 from melodygan.separation.scratch import StereoScratch
 from melodygan.separation.separate import SAMPLE_RATE as STEM_RATE
@@ -134,13 +134,13 @@ class Song:
         """
         audio, path = self.hearing.audio, self._folder / "mel.npy"
         with NpyWriter(path, (self.frames, audio.n_mels), np.float32) as file:
-            for piece in _shown(made, self.frames, "transforming"):
+            for piece in shown(made, self.frames, "transforming"):
                 file.append(np.ascontiguousarray(piece, np.float32))
         mel = np.asarray(np.load(path, mmap_mode="r"))
         scratch = Scratch(self._folder, audio.sample_rate, audio.sample_rate)
         with scratch as sound:
             pieces = synthesiser.synthesise_pieces(lambda a, b: mel[a:b], len(mel))
-            for piece in _shown(pieces, len(mel) * audio.hop_length, "synthesising"):
+            for piece in shown(pieces, len(mel) * audio.hop_length, "synthesising"):
                 sound.add(piece[:, None])
             sound.finish()
             self._write(out, sound)
@@ -160,7 +160,7 @@ class Song:
             for block in resampled(stream.blocks, stream.rate, STEM_RATE):
                 mix.append(to_stereo(block))
             found = separation.separator.vocals(mix.read, mix.samples) if mix.samples else ()
-            for block in _shown(found, mix.samples, "separating"):
+            for block in shown(found, mix.samples, "separating"):
                 sung.append(block)
             for whole, voice in zip(mix.blocks(), sung.blocks(), strict=True):
                 samples.add(voice if separation.stem == "vocals" else whole - voice)
@@ -232,11 +232,3 @@ def _measured(blocks: Iterable[Float], rate: int) -> LoudnessMeter:
 def _blocks(samples: Scratch) -> Iterator[Float]:
     for start in range(0, samples.samples, _BLOCK):
         yield samples.read(start, min(start + _BLOCK, samples.samples))
-
-
-def _shown(pieces: Iterable[Float], total: int, what: str) -> Iterator[Float]:
-    """The pieces, with a bar on a terminal: how many of `total` rows are done."""
-    with tqdm(desc=what, total=total, unit_scale=True, disable=None) as bar:
-        for piece in pieces:
-            yield piece
-            bar.update(len(piece))

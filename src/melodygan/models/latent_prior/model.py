@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Self
 
@@ -60,6 +60,11 @@ class TrainedLatentPrior:
         """Write models/latent_prior."""
         config = {"params": asdict(self.params), "labels": list(self.labels)}
         save_model(folder, self.network.state_dict(), config, self.vqvae.audio)
+
+    def tempered(self, temperature: float) -> Self:
+        """The same at another temperature: what the logits are divided by, above 0."""
+        params = replace(self.params, temperature=temperature)
+        return type(self)(self.network, params, self.vqvae, self.labels)
 
     def sample(
         self, count: int, seed: int, label: str | None = None, frames: int | None = None

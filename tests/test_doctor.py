@@ -152,6 +152,11 @@ def test_an_old_python_and_other_package_versions_are_named(
     ("old", "new", "words"),
     [
         ("n_mels: 128", "n_mels: 100", "audio.n_mels 100 must be a multiple of vqvae.stride, 8"),
+        (
+            "n_mels: 128",
+            "n_mels: 16",
+            "audio.n_mels 16 must be at least 24, for the discriminators",
+        ),
         ("n_mels: 128", "n_mels: 400", "mel bands have no frequency"),
         ("stride: 8 ", "stride: 64 ", None),
         ("n_mfcc: 20", "n_mfcc: 129", "features.n_mfcc must be at most"),

@@ -88,6 +88,30 @@ def test_without_separation_the_mix_stands_in_for_the_instrumental(
         project.preprocess(stems=["instrumental", "vocals"])
 
 
+@pytest.mark.parametrize("stems", [["instrumental", "mix"], ["mix", "instrumental"]])
+def test_without_separation_no_sound_is_kept_twice(
+    make_project: Callable[[str], Any],
+    capsys: pytest.CaptureFixture[str],
+    make_song: Song,
+    stems: list[str],
+) -> None:
+    project = make_project("whole")
+    project.add("a", "rock", 0, {"mix": make_song(1)})
+    project.add("b", "rock", 1, {"mix": make_song(2)})
+    first, second = stems
+    alone, both = (
+        (files_of(project.preprocess(stems=wanted)), capsys.readouterr().out)
+        for wanted in ([first], stems)
+    )
+    assert both[0] == alone[0]
+    said = f"preprocess: nothing is separated: {second} is what {first} is, and is left out"
+    assert both[1].splitlines()[0] == said and "nothing" not in alone[1]
+    assert read_json(project.features() / "meta.json")["stems"] == [first]
+    project.add("c", "rock", 2, {"vocals": make_song(3), "instrumental": make_song(4)})
+    kept = [row["stem"] for row in read_rows(project.preprocess(stems=stems) / "index.jsonl")]
+    assert kept == 3 * stems, "one that is separated needs both, and all have the same"
+
+
 def test_unusable_tracks_are_listed_with_file_and_reason(project: Any, make_song: Song) -> None:
     loud = np.clip(make_song(1) * 50, -1, 1)
     project.add_row("broken", "rock", 3, rejected="not decodable audio")

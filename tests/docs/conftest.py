@@ -10,7 +10,7 @@ import pytest
 from melodygan.audio.mel import LOG_SILENCE, MelConfig
 
 FRAMES = 200  # of a track
-AUDIO = MelConfig(8000, 256, 64, 256, 16, 0.0, 4000.0)
+AUDIO = MelConfig(8000, 256, 64, 256, 24, 0.0, 4000.0)
 
 
 @pytest.fixture

@@ -13,7 +13,9 @@ import torch
 from safetensors.torch import load_file
 
 from melodygan.audio.histogram import BandHistograms
+from melodygan.blocks.patchgan import PatchGAN
 from melodygan.blocks.scale import Scale
+from melodygan.commands.groups import JUDGED
 from melodygan.dataset.feature_set import FeatureSet
 from melodygan.models.cyclegan.config import CycleGANParams
 from melodygan.models.cyclegan.content import chroma_loss, onset_loss
@@ -87,6 +89,29 @@ def test_any_number_of_bands_and_frames_passes(kind: str, params) -> None:
         step = generator.multiple
         whole = torch.nn.functional.pad(mel, (0, -frames % step, 0, -n_mels % step), "replicate")
         assert torch.equal(generator(mel), generator(whole)[:, :, :n_mels, :frames])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_bands_and_patches_of_any_size_can_be_learnt_and_converted(
+    kind: str, project: Path, params, make
+) -> None:
+    fake.change_params(project, {"audio": {"n_mels": 30}})
+    audio = replace(fake.AUDIO, n_mels=30)
+    fake.write_features(project / "data/features", fake.tunes(["beat", "drone"], 150, audio), audio)
+    task = make("cyclegan", params("cyclegan", generator=kind, frames=45, **PAPER))
+    batch = task.batch(np.random.default_rng(0))
+    assert {tuple(of.shape[1:]) for of in batch.values()} == {(1, 30, 45)}
+    losses = [update.loss for update in task.updates(batch, 0)]
+    assert len(losses) == 2 and all(loss.isfinite() for loss in losses)
+    source = task.features.tracks("test", "beat")[0].mel
+    made = task.trained().convert(source, "beat", "drone")
+    assert made.shape == (150, 30) and np.isfinite(made).all()
+
+
+def test_the_doctors_fewest_bands_are_what_the_discriminator_needs() -> None:
+    assert PatchGAN(1)(torch.rand(1, 1, JUDGED, 32)).shape[2] == 1
+    with pytest.raises(RuntimeError, match="Kernel size"):
+        PatchGAN(1)(torch.rand(1, 1, JUDGED - 1, 32))
 
 
 def test_the_simple_generator_knows_nothing_of_other_spans(params) -> None:

@@ -85,7 +85,7 @@ def test_an_owner_elsewhere_is_dead_only_when_its_heart_stands_still(opened: Ope
     assert not near.dead(near.holders()["0"])
     for _ in range(4):
         time.sleep(0.15)
-        assert far.beat([trial]) == []
+        assert far.beat(trial)
         assert not near.dead(near.holders()["0"])
     time.sleep(0.4)
     assert near.dead(near.holders()["0"])
@@ -98,7 +98,7 @@ def test_one_that_was_taken_for_dead_cannot_write_its_result(opened: Open) -> No
     near.give_up(trial.number)
     again = near.claim("0")
     assert again
-    assert far.beat([trial]) == [trial]
+    assert not far.beat(trial)
     assert not far.finish(trial, TrialState.COMPLETE, [1.0], {})
     assert near.finish(again, TrialState.COMPLETE, [2.0], {"curve": [[1, 2.0]]})
     assert opened().holders()["0"].values == [2.0]
@@ -123,6 +123,9 @@ def test_a_journals_unfinished_last_line_is_cut_off(tmp_path: Path) -> None:
         ("nonsense://a", "needs a driver"),
         ("postgresql://me:secret@127.0.0.1:1/x", "does not work: .*onnection"),
         ("://", "is no URL"),
+        ("/", "does not work: Is a directory"),
+        ("/proc/a/b.journal", "does not work: No such file"),
+        ("sqlite:////proc/a.db", "does not work: No such file"),
     ],
 )
 def test_a_storage_that_does_not_work_is_told_in_one_line_without_its_password(
@@ -131,6 +134,15 @@ def test_a_storage_that_does_not_work_is_told_in_one_line_without_its_password(
     with pytest.raises(UserError, match=message) as error:
         open_storage(url)
     assert len(str(error.value).splitlines()) == 1 and "secret" not in str(error.value)
+
+
+@pytest.mark.parametrize("place", ["{}", "sqlite:///{}"])
+def test_a_file_that_is_no_storage_is_left_as_it_is(tmp_path: Path, place: str) -> None:
+    notes = tmp_path / "notes.txt"
+    notes.write_text("lr: 1\nno line end")
+    with pytest.raises(UserError, match=r"is no journal|is not a database"):
+        open_storage(place.format(notes))
+    assert notes.read_text() == "lr: 1\nno line end"
 
 
 def test_a_process_is_seen_to_live_until_it_is_killed_and_by_its_number_alone_not() -> None:

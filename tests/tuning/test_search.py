@@ -8,7 +8,7 @@ from typing import Any
 import fake
 import pytest
 from optuna.trial import FrozenTrial, TrialState
-from searching import SPACE, start, until, write_space
+from searching import SPACE, ThreadChild, start, until, write_space
 
 from melodygan.cli import main
 from melodygan.pipeline.params import read_params
@@ -24,6 +24,12 @@ def ledger(url: str | None = None, more: str = "") -> Ledger:
     storage = open_storage(url or default_storage())
     name = prepare("vqvae").name + more
     return Ledger(storage, open_study(storage, name, ["minimize"]))
+
+
+@pytest.fixture
+def threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Searches train in this process."""
+    monkeypatch.setattr("melodygan.tuning.pool.Child", ThreadChild)
 
 
 def files(*places: str) -> set[str]:
@@ -80,9 +86,9 @@ def test_of_two_workers_one_is_killed_and_the_other_does_all_that_is_left_once(
 ) -> None:
     """Both begin at once, in a storage that neither has seen."""
     url = request.getfixturevalue("postgres") if kind == "postgres" else "shared.journal"
-    write_space(vqvae=SPACE | {"steps": 60})
-    command = ("tune", "vqvae", "--trials", "5", "--storage", url)
-    with start(*command) as doomed, start(*command) as other:
+    write_space(vqvae=SPACE | {"steps": 40})
+    command = ("tune", "vqvae", "--trials", "3", "--storage", url)
+    with start(*command, in_one=True) as doomed, start(*command, in_one=True) as other:
         book = ledger(url)
 
         def at_work() -> bool:
@@ -92,40 +98,42 @@ def test_of_two_workers_one_is_killed_and_the_other_does_all_that_is_left_once(
 
         until(at_work)
         doomed.kill()
-        said = other.communicate(timeout=800)[0]
-        assert other.returncode == 0, said
+        status, said = other.end(800)
+        assert status == 0, said
     held = book.holders()
-    assert held.keys() == set(map(str, range(5)))
+    assert held.keys() == set(map(str, range(3)))
     assert all(t.state in (TrialState.COMPLETE, TrialState.PRUNED) for t in held.values()), said
     lost = [t for t in book.study.get_trials() if t.user_attrs.get("void") == "lost"]
     assert [t.user_attrs["owner"]["pid"] for t in lost] == [doomed.pid]
     taken = held[lost[0].user_attrs["key"]]
     assert taken.user_attrs["owner"]["pid"] == other.pid
     assert taken.user_attrs["values"] == lost[0].user_attrs["values"]
-    assert "5 trials" in said
+    assert "3 trials" in said
 
 
 def test_a_search_that_was_killed_ends_as_one_that_was_not(
-    project: Path, capfd: pytest.CaptureFixture[str]
+    project: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert main(["tune", "vqvae", "--trials", "4"]) == 0
+    with monkeypatch.context() as here:
+        here.setattr("melodygan.tuning.pool.Child", ThreadChild)
+        assert main(["tune", "vqvae", "--trials", "3"]) == 0
     whole = results(ledger().holders())
     fake.change_params(project, {"vqvae": {"lr": 1e-3, "commitment": 0.25}})
     url = "sqlite:///other.db"
-    with start("tune", "vqvae", "--trials", "4", "--storage", url) as killed:
+    with start("tune", "vqvae", "--trials", "3", "--storage", url) as killed:
         book = ledger(url)
         until(lambda: bool("1" in (held := book.holders()) and held["1"].intermediate_values))
         killed.kill()
-    assert main(["tune", "vqvae", "--trials", "4", "--storage", url]) == 0
+    assert main(["tune", "vqvae", "--trials", "3", "--storage", url]) == 0
     assert results(book.holders()) == whole
     assert len(book.lost("1")) <= 1
     capfd.readouterr()
-    assert main(["tune", "vqvae", "--trials", "4", "--storage", url]) == 0
-    assert " of 4, " not in capfd.readouterr().out, "nothing is run again"
+    assert main(["tune", "vqvae", "--trials", "3", "--storage", url]) == 0
+    assert " of 3, " not in capfd.readouterr().out, "nothing is run again"
 
 
 def test_several_objectives_give_a_front_with_a_command_for_each(
-    project: Path, capfd: pytest.CaptureFixture[str]
+    project: Path, threads: None, capfd: pytest.CaptureFixture[str]
 ) -> None:
     before = Path("params.yaml").read_bytes()
     among = ["--objectives", "log_mel_l1,perplexity:max"]
@@ -141,7 +149,7 @@ def test_several_objectives_give_a_front_with_a_command_for_each(
 
 
 def test_more_data_and_more_training_are_weighed_against_seeds(
-    project: Path, capfd: pytest.CaptureFixture[str]
+    project: Path, threads: None, capfd: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["scale", "vqvae"]) == 0
     said = capfd.readouterr().out
@@ -202,14 +210,14 @@ def test_what_cannot_be_searched_is_told_in_one_line(
 
 
 def test_an_unknown_objective_is_told_with_the_known_ones(
-    project: Path, capsys: pytest.CaptureFixture[str]
+    project: Path, threads: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["tune", "vqvae", "--trials", "2", "--objectives", "loudness"]) == 1
     assert "no score loudness (known: log_mel_l1, " in capsys.readouterr().err
 
 
 def test_params_that_cannot_begin_end_the_search_with_the_reason(
-    project: Path, capsys: pytest.CaptureFixture[str]
+    project: Path, threads: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """As when all tracks are shorter than a training example."""
     fake.change_params(project, {"vqvae": {"crop": 6400}})

@@ -15,6 +15,7 @@ from melodygan.pipeline.errors import UserError
 from melodygan.pipeline.params import load, load_seed, read_params
 from melodygan.training.settings import TrainSettings
 
+JUDGED = 24  # mel bands: of fewer, PatchGAN (blocks/patchgan.py) has nothing left at its end
 _FIXED = {
     "audio": "melodygan.audio.mel:MelConfig",
     "runtime": "melodygan.pipeline.runtime:Runtime",
@@ -74,13 +75,14 @@ def complaints(values: dict[str, Any]) -> Iterator[str]:
             f"{empty} of the {audio.n_mels} mel bands have no frequency of n_fft {audio.n_fft} "
             "in them: lower audio.n_mels, or raise audio.n_fft"
         )
-    divisors = {
-        f"vqvae.stride, {values['vqvae'].stride}": values["vqvae"].stride,
-        "4, for the cyclegan": 4,
-    }
-    for words, divisor in divisors.items():
-        if audio.n_mels % divisor:
-            yield f"audio.n_mels {audio.n_mels} must be a multiple of {words}"
+    stride = values["vqvae"].stride
+    if audio.n_mels % stride:
+        yield f"audio.n_mels {audio.n_mels} must be a multiple of vqvae.stride, {stride}"
+    if audio.n_mels < JUDGED:
+        yield (
+            f"audio.n_mels {audio.n_mels} must be at least {JUDGED}, for the discriminators of "
+            "cyclegan and pix2pix"
+        )
     if values["features"].n_mfcc > audio.n_mels:
         yield f"features.n_mfcc must be at most audio.n_mels, {audio.n_mels}"
     if not values["separate"].enabled and "vocals" in stems:

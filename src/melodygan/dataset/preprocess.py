@@ -2,7 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -36,6 +36,7 @@ from melodygan.pipeline.stage import Stage
 from melodygan.pipeline.tracks import Job, map_tracks
 
 Row = dict[str, Any]
+Stem = Literal["vocals", "instrumental", "mix"]
 Fraction = Annotated[float, Range(gt=0, lt=1)]
 # columns of the index that are no part of a result
 _PLACE = ("track", "stem", "label", "split", "shard", "start", "print_start", "print_frames")
@@ -46,7 +47,7 @@ _PIECE = 1 << 22  # samples
 class PreprocessParams:
     """Params group `preprocess`."""
 
-    stems: list[Literal["vocals", "instrumental", "mix"]]
+    stems: list[Stem]
     min_seconds: Annotated[float, Range(ge=SHORTEST)]
     silence_db: Annotated[float, Range(lt=0)]  # relative to the loudest block
     silence_gap: Annotated[float, Range(ge=0)]  # s
@@ -92,6 +93,7 @@ def preprocess(
     made, or when no track is usable, with the reasons.
     """
     rows = sorted(read_rows(source / "index.jsonl"), key=lambda row: row["track"])
+    params = replace(params, stems=_distinct(params.stems, rows))
     folders = _run(stage, rows, params, params.settings(sample_rate), source, target)
     results = {
         row["track"]: read_json(folders[row["track"]] / RESULT) if row["track"] in folders else row
@@ -147,20 +149,16 @@ def _run(
 ) -> dict[str, Path]:
     """Folder of results of each track that separation did not reject."""
     jobs = []
-    substituted = 0
     for row in rows:
         if "rejected" in row:
             continue
         files = {stem: _extent(source, place) for stem, place in row["stems"].items()}
         stems = _choose(params.stems, row)
-        substituted += stems.get("instrumental") == "mix"
         # a list: the first one decides
         content = digest([list(stems.items()), row["sha256"], row["clipped"]])
         shards = {source / _shard(place) for place in row["stems"].values()}
         arguments = (files, stems, row["clipped"], settings)
         jobs.append(Job(row["track"], content, arguments, tuple(shards)))
-    if substituted:
-        print(f"preprocess: {substituted} tracks are not separated: their mix is `instrumental`")
     restore = (target, _restore)
     return map_tracks(stage, jobs, clean_track, asdict(settings), write_rejected, restore)
 
@@ -176,6 +174,24 @@ def _extent(source: Path, place: Row) -> Extent:
 
 def _shard(place: Row) -> str:
     return f"stems-{place['shard']:02d}.tar"
+
+
+def _distinct(wanted: Sequence[Stem], rows: Sequence[Row]) -> list[Stem]:
+    """The wanted stems, without those that are in every track the same sound as one before them.
+
+    So it is without separation, of which a line tells.
+    """
+    chosen = [_choose(wanted, row) for row in rows if "rejected" not in row]
+    firsts: dict[tuple[str, ...], Stem] = {}
+    for stem in wanted:
+        firsts.setdefault(tuple(stems[stem] for stems in chosen), stem)
+    kept = list(firsts.values())
+    if chosen and len(kept) < len(wanted):
+        again = ", ".join(stem for stem in wanted if stem not in kept)
+        print(f"preprocess: nothing is separated: {again} is what {kept[0]} is, and is left out")
+    elif substituted := sum(stems.get("instrumental") == "mix" for stems in chosen):
+        print(f"preprocess: {substituted} tracks are not separated: their mix is `instrumental`")
+    return kept
 
 
 def _choose(wanted: Sequence[str], row: Row) -> dict[str, str]:

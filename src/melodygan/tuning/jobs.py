@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from melodygan.tuning.space import Values
 
+MINUTES = "minutes"  # an objective beside the scores: how long a trial takes
+
 
 @dataclass(frozen=True)
 class Job:

@@ -101,16 +101,14 @@ class Ledger:
         found = self.storage.get_trial_id_from_study_id_trial_number(self._id, number)
         self._void(found, "lost")
 
-    def beat(self, trials: Sequence[Trial]) -> list[Trial]:
-        """Say that this process works on them; those that others have taken over come back."""
+    def beat(self, trial: Trial) -> bool:
+        """Say that this process works on it; False where another one has taken it over."""
         self._beats += 1
-        gone = []
-        for trial in trials:
-            try:
-                trial.set_user_attr("beat", self._beats)
-            except UpdateFinishedTrialError:
-                gone.append(trial)
-        return gone
+        try:
+            trial.set_user_attr("beat", self._beats)
+        except UpdateFinishedTrialError:
+            return False
+        return True
 
     def finish(
         self,

@@ -106,18 +106,18 @@ def importances(study: optuna.Study, objective: int = 0) -> dict[str, float]:
 
 
 def _counts(trial: FrozenTrial) -> bool:
-    return trial.state == TrialState.COMPLETE and "void" not in trial.user_attrs
+    notes = trial.user_attrs  # without a key it is not the search's own
+    return trial.state == TrialState.COMPLETE and "key" in notes and "void" not in notes
 
 
 def front(study: optuna.Study) -> list[FrozenTrial]:
     """Trials that none is better than in all objectives, by the first of them."""
-    kept = [trial for trial in study.best_trials if "void" not in trial.user_attrs]
+    kept = [trial for trial in study.best_trials if _counts(trial)]
     return sorted(kept, key=lambda trial: trial.values)
 
 
-def changes(baseline: FrozenTrial | Values, values: Values) -> dict[str, tuple[Any, Any]]:
+def changes(old: Values, values: Values) -> dict[str, tuple[Any, Any]]:
     """Parameters whose values differ: old and new."""
-    old = baseline if isinstance(baseline, dict) else baseline.user_attrs["values"]
     return {k: (old.get(k), v) for k, v in values.items() if old.get(k) != v}
 
 

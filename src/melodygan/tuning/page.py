@@ -70,14 +70,13 @@ def _summary(found: Found) -> str:
 def _history(found: Found) -> Iterator[str]:
     """Each trial's value, and the best so far."""
     objective = found.setting.objectives[0]
-    points = {t.number: _value(found, t) for t in found.trials}
-    shown = [t for t in found.trials if points[t.number] is not None]
+    values = {t.number: v for t in found.trials if (v := _value(found, t)) is not None}
+    shown = [t for t in found.trials if t.number in values]
     if not shown:
         return
-    values = [points[t.number] for t in shown]
     keys = [int(t.user_attrs["key"]) for t in found.trials]
     x = Axis("trial", min(keys) - 0.5, max(keys) + 0.5)
-    y = Axis.of(objective.name, [v for v in values if v is not None], not objective.higher)
+    y = Axis.of(objective.name, values.values(), not objective.higher)
     groups = [*_groups(found, lambda t: int(t.user_attrs["key"]), shown)]
     best, so_far = None, []
     for trial in shown:
@@ -209,7 +208,7 @@ def _trials(found: Found) -> Iterator[str]:
 def _groups(found: Found, x: Any, shown: Sequence[FrozenTrial]) -> Iterator[Dots]:
     for kind, of in _by_kind(found, shown):
         points = [(x(trial), _value(found, trial)) for trial in of]
-        yield Dots(kind, points, _captions(found, of))
+        yield Dots(kind, points, [_caption(found, trial) for trial in of])
 
 
 def _by_kind(found: Found, shown: Sequence[FrozenTrial]) -> Iterator[tuple[str, list[FrozenTrial]]]:
@@ -226,10 +225,6 @@ def _value(found: Found, trial: FrozenTrial) -> float | None:
     if not seen:
         return None
     return max(seen) if found.setting.objectives[0].higher else min(seen)
-
-
-def _captions(found: Found, trials: Sequence[FrozenTrial]) -> list[str]:
-    return [_caption(found, trial) for trial in trials]
 
 
 def _caption(found: Found, trial: FrozenTrial) -> str:

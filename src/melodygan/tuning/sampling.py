@@ -15,7 +15,7 @@ from optuna.pruners import BasePruner, MedianPruner
 from optuna.samplers import BaseSampler, TPESampler
 from optuna.trial import FrozenTrial, Trial
 
-from melodygan.tuning.jobs import Job
+from melodygan.tuning.jobs import MINUTES, Job
 from melodygan.tuning.ledger import Ledger
 from melodygan.tuning.space import Dimension, OneOf, Space, Values, lookup, rounded
 
@@ -68,7 +68,7 @@ class Search:
     @property
     def prune(self) -> bool:
         """Optuna compares trials in progress by a single score only."""
-        return len(self.objectives) == 1 and self.objectives[0] != "minutes"
+        return len(self.objectives) == 1 and self.objectives[0] != MINUTES
 
     def essential(self, key: str) -> bool:
         """The run with the values of params.yaml: what is better than it is what is asked."""

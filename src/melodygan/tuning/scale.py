@@ -19,7 +19,7 @@ from melodygan.pipeline.params import parse
 from melodygan.tuning.charts import Axis, Dots, figure, plot, text
 from melodygan.tuning.jobs import Job
 from melodygan.tuning.setting import VALIDATIONS, Setting
-from melodygan.tuning.space import Values
+from melodygan.tuning.space import Values, within
 
 SIZES = (0.25, 0.5)  # beside the whole
 SEEDS = 3  # of the whole
@@ -83,11 +83,10 @@ def steps_of(setting: Setting) -> int:
 
 def _length(setting: Setting, steps: int) -> Values:
     kind = setting.kind_of({})
-    above = f"{kind}." if kind else ""
     # never stopped early: what is asked is what all of the steps bring
     every = max(1, steps // VALIDATIONS)
     lengths = {"steps": steps, "validate_every": every, "patience": 0}
-    return {f"{above}{name}": value for name, value in lengths.items()}
+    return {within(kind, name): value for name, value in lengths.items()}
 
 
 def growths(held: Mapping[str, FrozenTrial]) -> list[Growth]:

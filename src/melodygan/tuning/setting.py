@@ -1,7 +1,6 @@
 """What is searched: a stage, its space, its objectives, and the name that all of it makes."""
 
 import math
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields, is_dataclass, replace
 from typing import Any
 
@@ -14,7 +13,15 @@ from melodygan.pipeline.params import load, load_seed, parse, read_params
 from melodygan.pipeline.runtime import Runtime
 from melodygan.pipeline.stage import Stage
 from melodygan.tuning.sampling import Search
-from melodygan.tuning.space import Space, Values, lookup, read_space, replaced, without
+from melodygan.tuning.space import (
+    Space,
+    Values,
+    lookup,
+    read_space,
+    replaced,
+    within,
+    without,
+)
 from melodygan.tuning.stages import task_of
 from melodygan.tuning.storage import Direction
 
@@ -64,17 +71,14 @@ class Setting:
         """The plan of `count` trials, None: without end."""
         names = tuple(each.name for each in self.objectives)
         return Search(
-            self.name, self.space, self.group, self.seed, count, names, self._kind_of_trial()
+            self.name, self.space, self.group, self.seed, count, names, self._kind_of_trial
         )
 
-    def _kind_of_trial(self) -> Callable[[Values], str]:
-        def found(values: Values) -> str:
-            try:
-                return self.kind_of(values)
-            except UserError:  # impossible values: the run will say so, and count as failed
-                return ""
-
-        return found
+    def _kind_of_trial(self, values: Values) -> str:
+        try:
+            return self.kind_of(values)
+        except UserError:  # impossible values: the run will say so, and count as failed
+            return ""
 
 
 def prepare(stage: str, objectives: str | None = None, searched: bool = True) -> Setting:
@@ -123,10 +127,9 @@ def _validations(task_type: Any, group: dict[str, Any], stage: str, space: Space
     How often one validates does not change what is learnt.
     """
     kind = kind_of(task_type, group, stage, space.fixed)
-    above = f"{kind}." if kind else ""
-    every, patience = f"{above}validate_every", f"{above}patience"
+    steps, every, patience = (within(kind, n) for n in ("steps", "validate_every", "patience"))
     current = replaced(group, space.fixed)
-    often = max(1, lookup(current, f"{above}steps") // VALIDATIONS)
+    often = max(1, lookup(current, steps) // VALIDATIONS)
     if every in space.searched or often >= lookup(current, every):
         return {}
     longer = math.ceil(lookup(current, patience) * lookup(current, every) / often)

@@ -154,19 +154,24 @@ def _check(hint: Any, key: str, value: Any, file: str) -> None:
 
 def _default(group: Mapping[str, Any], kind: str) -> Space:
     """For a stage of which tune.yaml says nothing."""
-    above = f"{kind}." if kind else ""
-    lr, size = (float(lookup(group, above + name)) for name in ("lr", "batch_size"))
+    rate, batch = (within(kind, name) for name in ("lr", "batch_size"))
+    lr, size = (float(lookup(group, name)) for name in (rate, batch))
     sizes = OneOf(tuple(sorted({max(1, int(size) // 2), int(size), 2 * int(size)})))
     dimensions: dict[str, Dimension] = {
-        "lr": Between(rounded(lr / 10), rounded(lr * 10), log=True),
-        "batch_size": sizes,
+        rate: Between(rounded(lr / 10), rounded(lr * 10), log=True),
+        batch: sizes,
     }
-    return Space({above + name: each for name, each in dimensions.items()}, {}, True)
+    return Space(dimensions, {}, True)
 
 
 def rounded(value: Any) -> Any:
     """A value as trials use it: numbers with a fraction to three digits."""
     return float(f"{value:.{_DIGITS}g}") if isinstance(value, float) else value
+
+
+def within(kind: str, name: str) -> str:
+    """The path of a parameter in the group within the group `kind`; "": in none."""
+    return f"{kind}.{name}" if kind else name
 
 
 def lookup(group: Mapping[str, Any], key: str) -> Any:

@@ -18,6 +18,7 @@ from melodygan.pipeline.errors import UserError
 from melodygan.pipeline.runtime import cache_root
 
 Direction = Literal["minimize", "maximize"]
+_JOURNAL = b'{"op_code":'  # how each line of a journal begins
 _ATTEMPTS = 4  # at making the tables, which several machines may want to at once
 
 
@@ -32,22 +33,26 @@ def open_storage(url: str) -> BaseStorage:
     Raises UserError for one that cannot be used; a password in `url` is not repeated.
     """
     if "://" not in url:
-        return _journal(Path(url).resolve())
+        with _telling(url):
+            return _journal(Path(url).resolve())
     try:
         parsed = make_url(url)
     except ArgumentError:
         raise UserError("--storage is no URL of a database: see docs/tuning.md") from None
     if parsed.drivername == "postgresql":
         parsed = parsed.set(drivername="postgresql+psycopg")
-    arguments: dict[str, object] = {"pool_pre_ping": True}  # for a server that was restarted
-    if parsed.get_backend_name() == "sqlite":
-        arguments = {"connect_args": {"timeout": 60}}
-        if parsed.database:
-            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
     shown = parsed.render_as_string(hide_password=True)
+    arguments: dict[str, object] = {"pool_pre_ping": True}  # for a server that was restarted
+    database = None
+    if parsed.get_backend_name() == "sqlite":
+        arguments, database = {"connect_args": {"timeout": 60}}, parsed.database
+    if database:
+        with _telling(shown):
+            Path(database).parent.mkdir(parents=True, exist_ok=True)
+            Path(database).touch()
     for attempt in range(1, _ATTEMPTS + 1):
         try:
-            with _alone(parsed.database if parsed.get_backend_name() == "sqlite" else None):
+            with _alone(database):
                 return RDBStorage(parsed.render_as_string(hide_password=False), arguments)
         except (ImportError, NoSuchModuleError):
             raise UserError(
@@ -69,10 +74,26 @@ def open_study(storage: BaseStorage, name: str, directions: Sequence[Direction])
     )
 
 
+@contextmanager
+def _telling(shown: str) -> Iterator[None]:
+    """Raises UserError for what the block cannot make or open."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f"--storage {shown} does not work: {error.strerror}") from None
+
+
 def _journal(path: Path) -> JournalStorage:
-    """A journal; a line at its end that a power cut has left unfinished is cut off first."""
+    """A journal; a line at its end that a power cut has left unfinished is cut off first.
+
+    Raises UserError for a file that is something else, which stays as it is.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     path.touch()
+    with path.open("rb") as file:
+        head = file.read(len(_JOURNAL))
+    if not _JOURNAL.startswith(head):
+        raise UserError(f"--storage {path} is no journal: name another file, or a database's URL")
     # an absolute path to what is there: else Optuna's lock cannot tell how old it is
     lock = JournalFileSymlinkLock(str(path))
     lock.acquire()

@@ -10,12 +10,11 @@ from typing import Any, Protocol
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from melodygan.pipeline.errors import UserError
-from melodygan.tuning.jobs import Ended, Failed, Job, Message, Validation
+from melodygan.tuning.jobs import MINUTES, Ended, Failed, Job, Message, Validation
 from melodygan.tuning.ledger import BEAT, Ledger
 from melodygan.tuning.pool import Pool
 
 TRIES = 3  # of a run whose process dies each time
-MINUTES = "minutes"  # an objective beside the scores: how long a trial takes
 _POLL = 1.0  # s
 
 
@@ -133,11 +132,7 @@ class Supervisor:
 
     def _judge(self, running: Running, seen: Validation) -> str:
         """Why a run should end after a validation; "" if it should go on."""
-        name = self.plan.objectives[0]
-        value = _minutes(running) if name == MINUTES else seen.scores.get(name)
-        if value is None:
-            known = ", ".join(seen.scores)
-            raise UserError(f"--objectives: there is no score {name} (known: {known}, {MINUTES})")
+        value = self._values(running, seen.scores)[0]
         running.curve.append((seen.step, value))
         if self.plan.prune and not running.answer:
             running.trial.report(value, seen.step)
@@ -158,13 +153,18 @@ class Supervisor:
         elif end.warnings:
             self._finish(running, TrialState.FAIL, None, notes | {"reason": end.warnings[-1]})
         else:
-            seen = end.scores | {MINUTES: _minutes(running)}
-            if unknown := [name for name in self.plan.objectives if name not in seen]:
-                raise UserError(
-                    f"--objectives: there is no score {unknown[0]} (known: {', '.join(seen)})"
-                )
-            values = [seen[name] for name in self.plan.objectives]
+            values = self._values(running, end.scores)
             self._finish(running, TrialState.COMPLETE, values, notes)
+
+    def _values(self, running: Running, scores: Mapping[str, float]) -> list[float]:
+        """Of the objectives."""
+        known = {**scores, MINUTES: _minutes(running)}
+        for name in self.plan.objectives:
+            if name not in known:
+                raise UserError(
+                    f"--objectives: there is no score {name} (known: {', '.join(known)})"
+                )
+        return [known[name] for name in self.plan.objectives]
 
     def _failed(self, slot: int, running: Running, failure: Failed) -> None:
         if failure.trace:
@@ -186,19 +186,22 @@ class Supervisor:
         values: list[float] | None,
         notes: Mapping[str, Any],
     ) -> None:
-        if self.ledger.finish(running.trial, state, values, notes):
-            self.tell(self.ledger.holders()[running.job.key])
+        if not self.ledger.finish(running.trial, state, values, notes):
+            return
+        written = self.ledger.holders().get(running.job.key)
+        if written is None or written.state != state:
+            raise UserError(f"the storage has lost trial {running.job.key}: was its file removed?")
+        self.tell(written)
 
     def _beat(self) -> None:
         now = time.monotonic()
         if now - self._beaten < BEAT:
             return
         self._beaten = now
-        trials = {running.trial.number: slot for slot, running in self.running.items()}
-        for trial in self.ledger.beat([running.trial for running in self.running.values()]):
-            slot = trials[trial.number]  # it was taken for dead, and is another's now
-            del self.running[slot]
-            self.pool.stop(slot)
+        for slot, running in list(self.running.items()):
+            if not self.ledger.beat(running.trial):  # it was taken for dead, and is another's now
+                del self.running[slot]
+                self.pool.stop(slot)
 
 
 def _minutes(running: Running) -> float:

@@ -75,11 +75,11 @@ class Trials:
         self.runtime = replace(
             Runtime.read(), threads=1, processes=1, dvclive=False, tensorboard=False
         )
+        self._began: float | None = None  # CPU s at which the training of the present run did
 
     def run(self, job: Job, observe: Observe) -> Ended | Failed:
         """Train; the weights are not kept. Nothing below models/ or metrics/ is written."""
-        self.stage.job = job
-        started: list[float] = []
+        self.stage.job, self._began = job, None
         try:
             params: Any = parse(
                 self.task_type.params_type, replaced(self.group, job.values), self.name
@@ -89,30 +89,23 @@ class Trials:
                 return Failed("with these values there is nothing to train", early=True)
             # samples change nothing of what is learnt, and nobody would look at a trial's
             settings = replace(settings, sample_every=0)
-            return self._train(job, params, settings, observe, started)
+            return self._train(job, params, settings, observe)
         except UserError as error:
-            return Failed(str(error), early=not started)
+            return Failed(str(error), early=self._began is None)
         except (torch.OutOfMemoryError, MemoryError) as error:
-            return Failed(f"out of memory: {str(error).splitlines()[0]}", early=not started)
+            return Failed(f"out of memory: {error}".splitlines()[0], early=self._began is None)
         except ConnectionError:
             raise  # the supervisor is gone
         except Exception as error:
             said = f"{type(error).__name__}: {error}".splitlines()[0]
-            return Failed(said, early=not started, trace=traceback.format_exc())
+            return Failed(said, early=self._began is None, trace=traceback.format_exc())
 
     @property
     def name(self) -> str:
         """Of the stage."""
         return self.stage.name
 
-    def _train(
-        self,
-        job: Job,
-        params: Any,
-        settings: TrainSettings,
-        observe: Observe,
-        started: list[float],
-    ) -> Ended:
+    def _train(self, job: Job, params: Any, settings: TrainSettings, observe: Observe) -> Ended:
         data = self._data(job)
         rows: dict[int, dict[str, float]] = {}
 
@@ -120,7 +113,7 @@ class Trials:
             task = self.task_type.make(params, data)
             if not task.networks:
                 raise UserError(task.idle or f"stage {self.name} has nothing to train")
-            started.append(time.process_time())
+            self._began = time.process_time()
             return task
 
         def heard(step: int, scores: dict[str, float]) -> str:
@@ -129,7 +122,8 @@ class Trials:
 
         outlet = Outlet(trial_folder(job), heard)
         task = train(self.stage, settings, data.seed, make, outlet, self.runtime)
-        cpu = time.process_time() - started[0]
+        assert self._began is not None
+        cpu = time.process_time() - self._began
         end = task.outcome
         step = end.best_step if task.score else max(rows)
         tracks = data.features.tracks("train")
@@ -155,7 +149,12 @@ def main(descriptor: int, parent: int) -> None:
     """Do a supervisor's jobs until it hangs up. parent: the supervisor's process id."""
     die_with_parent(parent)
     keep_bytecode()
-    with Connection(descriptor) as pipe:
+    serve(Connection(descriptor))
+
+
+def serve(connection: Connection) -> None:
+    """Do the jobs that come through a connection, in the checkout's root folder."""
+    with connection as pipe:
         try:
             stage, base = pipe.recv()
             trials = Trials(stage)

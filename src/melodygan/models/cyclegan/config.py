@@ -31,5 +31,3 @@ class CycleGANParams(TrainSettings):
     def __post_init__(self) -> None:
         if len(self.labels) == 1 or len(set(self.labels)) != len(self.labels):
             raise ValueError(f"labels must name two or more different ones, or none: {self.labels}")
-        if self.frames % 4:
-            raise ValueError(f"frames {self.frames} must be a multiple of 4")

@@ -153,8 +153,5 @@ def no_pairs(params: Pix2PixParams, features: FeatureSet) -> str:
             f"{', '.join(lacking)}: {remedy}"
         )
     if lacking:
-        return f"preprocess.stems lacks {', '.join(lacking)}, so there are no pairs: {remedy}"
-    mixes, stems = (features.tracks("train", stem=stem) for stem in (SOURCE, params.task))
-    if all(np.array_equal(a.mel, b.mel) for a, b in zip(mixes, stems, strict=True)):
-        return f"the {params.task} is the mix itself, so no pairs: set separate.enabled to true"
+        return f"{features.folder} has no {', '.join(lacking)}, so there are no pairs: {remedy}"
     return ""

@@ -70,6 +70,7 @@ MODELS: dict[str, dict[str, Any]] = {
     },
     "vocoder": {
         "kind": "magnet",
+        "init": "scratch",
         "hears": "truth",
         "magnet": SETTINGS | {"lr": 1e-2, "frames": 32, "channels": 16, "blocks": 2,
                               "quality": "fast"},

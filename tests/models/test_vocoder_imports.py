@@ -9,10 +9,14 @@ import fake
 import numpy as np
 import pytest
 import torch
+import yaml
+from torch import nn
 
 from melodygan.audio.layout import to_network
 from melodygan.audio.mel import MelConfig, log_mel
 from melodygan.cli import main
+from melodygan.models.vocoder.adversarial import Panel
+from melodygan.models.vocoder.hifigan.discriminators import MultiPeriod, MultiScale
 from melodygan.models.vocoder.hifigan.network import HiFiGAN
 from melodygan.models.vocoder.imports import universal
 from melodygan.models.vocoder.melgan.network import MelGAN
@@ -104,6 +108,85 @@ def test_a_checkpoint_that_is_not_what_its_config_says_is_refused(
     assert main(["import-vocoder", str(path)]) == 1
     said = capsys.readouterr().err
     assert message in said and len(said.splitlines()) == 1
+
+
+def old_discriminators(network: nn.Module) -> dict[str, torch.Tensor]:
+    """The names of public discriminators, of which the first of MSD is spectrally normalised."""
+    names = {
+        "parametrizations.weight.original": "weight_orig",
+        "parametrizations.weight.0._u": "weight_u",
+        "parametrizations.weight.0._v": "weight_v",
+    }
+    renamed = {}
+    for name, tensor in old_names(network.state_dict()).items():
+        for new, old in names.items():
+            name = name.replace(new, old) if name.endswith(new) else name
+        renamed[name] = tensor
+    return renamed
+
+
+def write_sounds(project: Path) -> None:
+    """Tracks to fine-tune on."""
+    rng = np.random.default_rng(0)
+    tracks = [
+        fake.of_sound(f"t{i}", "pop", split, (3000 * rng.standard_normal(22050)).astype(np.int16),
+                      HIFIGAN_MEL)
+        for i, split in enumerate(("train", "train", "validation", "test"))
+    ]  # fmt: skip
+    fake.write_clean(project / "data/clean", tracks)
+    fake.write_features(project / "data/features", tracks, HIFIGAN_MEL)
+    dvc = yaml.safe_load(Path("dvc.yaml").read_text())
+    dvc["stages"]["vocoder"]["deps"].append("public-vocoder")
+    Path("dvc.yaml").write_text(yaml.safe_dump(dvc))
+    own = {"channels": 16, "rates": [8, 8, 4], "block": 2, "discriminator_channels": 4, "steps": 40}
+    values = {"kind": "hifigan", "init": "public-vocoder", "hifigan": own}
+    fake.change_params(project, {"vocoder": values})
+
+
+def test_fine_tuning_goes_on_with_the_imported_discriminators(
+    speech_project: Path, make, params
+) -> None:
+    path, generator = write_hifigan(speech_project / "public")
+    panel = Panel(MultiPeriod(4), MultiScale(4))
+    saved = {"mpd": old_discriminators(panel.families[0]), "steps": 7, "epoch": 1,
+             "msd": old_discriminators(panel.families[1]), "optim_g": {}}  # fmt: skip
+    torch.save(saved, path.with_name("do_02500000"))
+    assert main(["import-vocoder", str(path), "--out", "public-vocoder"]) == 0
+    write_sounds(speech_project)
+    task = make("vocoder", params("vocoder"))
+    for network, wanted in ((task.panel, panel), (task.network, generator)):
+        for name, value in wanted.state_dict().items():
+            assert torch.equal(network.state_dict()[name], value), name
+    batch = task.batch(np.random.default_rng(0))
+    assert [update.optimiser for update in task.updates(batch, 0)] == ["discriminator", "generator"]
+    other = replace(params("vocoder").hifigan, discriminator_channels=8)
+    with pytest.raises(UserError, match="discriminator_channels"):
+        make("vocoder", params("vocoder", hifigan=other))
+
+
+def test_new_discriminators_catch_up_before_they_change_an_imported_generator(
+    speech_project: Path, make, params
+) -> None:
+    path, _ = write_hifigan(speech_project / "public")
+    assert main(["import-vocoder", str(path), "--out", "public-vocoder"]) == 0
+    write_sounds(speech_project)
+    task = make("vocoder", params("vocoder"))
+    batch = task.batch(np.random.default_rng(0))
+    said = [[update.optimiser for update in task.updates(batch, step)] for step in (0, 1, 2)]
+    assert said == [["discriminator"], ["discriminator"], ["discriminator", "generator"]]
+    scratch = make("vocoder", params("vocoder", init="scratch"))
+    assert len(list(scratch.updates(batch, 0))) == 2
+
+
+def test_what_is_no_discriminator_is_refused_before_anything_is_written(
+    speech_project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, _ = write_hifigan(speech_project / "public")
+    torch.save({"optim_d": {}}, path.with_name("do_02500000"))
+    assert main(["import-vocoder", str(path), "--out", "public-vocoder"]) == 1
+    said = capsys.readouterr().err
+    assert "no `mpd` or `msd`" in said and len(said.splitlines()) == 1
+    assert not Path("public-vocoder").exists()
 
 
 class _Trap:

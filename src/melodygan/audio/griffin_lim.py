@@ -8,6 +8,7 @@ here is one multiplicative update a round, which keeps magnitudes positive witho
 
 from collections.abc import Callable
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -86,13 +87,14 @@ def match_mel(magnitude: Tensor, log_mel: Tensor, config: MelConfig, rounds: int
     the Kullback-Leibler update of Lee and Seung 2001 ("Algorithms for non-negative matrix
     factorization"), whose fixed point has exactly this mel. Uncovered bins stay as they are.
     """
-    match = _MelMatch(log_mel.transpose(1, 2), config)
+    match = _MelMatch(log_mel.transpose(1, 2), config)  # ONNX does not know mT
     frames_first = magnitude.transpose(1, 2)
     for _ in range(rounds):
         frames_first = match(frames_first, slice(None))
     return frames_first.transpose(1, 2)
 
 
+@torch.no_grad()
 def peak_phase(magnitude: Tensor, config: MelConfig, lead: Tensor | None = None) -> Tensor:
     """Phases of steady sinusoids at the spectrum's peaks: (batch, bins, frames), unit complex.
 
@@ -100,23 +102,38 @@ def peak_phase(magnitude: Tensor, config: MelConfig, lead: Tensor | None = None)
     a peak's phase goes on from where that bin was in the frame before, and the bins around a peak
     follow it. Neighbouring bins alternate in sign because a frame's phases count from its first
     sample, half a window before its centre. Frames whose sound is known (lead, as in `griffin_lim`)
-    keep its phases, from which the others go on.
+    keep its phases, from which the others go on. Without gradient.
     """
     nearest, frequency = _peaks(magnitude)
     # in cycles and float64: over a song the sum is far too large for float32
     advance = frequency.double() * config.hop_length / config.n_fft
     bins = torch.arange(magnitude.shape[1], device=magnitude.device)
     known = _known_phase(lead, config)
-    cycles = [torch.zeros_like(advance[..., 0])]
+    first = advance.new_zeros(*advance.shape[:2], 0)
     if known is not None:
-        cycles = [(step.angle().double() / (2 * torch.pi) - bins / 2) for step in known.unbind(-1)]
-    done = len(cycles) if known is not None else 0
-    steps = zip(advance.unbind(-1)[done:], nearest.unbind(-1)[done:], strict=True)
-    for step, source in steps:
-        cycles.append((cycles[-1] + step).gather(1, source))
-    turns = torch.stack(cycles[-magnitude.shape[-1] :], -1) + bins[:, None] / 2
-    angle = 2 * torch.pi * (turns % 1)
+        first = known.angle().double() / (2 * torch.pi) - bins[:, None] / 2
+    turns = torch.cat([first, _follow(advance, nearest, first)], -1)
+    angle = 2 * torch.pi * ((turns + bins[:, None] / 2) % 1)
     return torch.polar(torch.ones_like(magnitude), angle.to(magnitude.dtype))
+
+
+def _follow(advance: Tensor, nearest: Tensor, known: Tensor) -> Tensor:
+    """Cycles of the frames after the known ones: each bin goes on from its peak a frame before.
+
+    All (batch, bins, frames). In numpy, whose calls cost a fraction of torch's: there is one for
+    every frame.
+    """
+    batch, bins, done = known.shape
+    device, shape = advance.device, (-1, batch * bins)
+    steps = advance[..., done:].permute(2, 0, 1).reshape(shape).cpu().numpy()
+    offset = bins * torch.arange(batch, device=device)[:, None, None]
+    sources = (nearest + offset)[..., done:].permute(2, 0, 1).reshape(shape).cpu().numpy()
+    before = known[..., -1].reshape(-1).cpu().numpy() if done else np.zeros(batch * bins)
+    cycles = np.empty_like(steps)
+    for row, step, source in zip(cycles, steps, sources, strict=True):
+        np.take(before + step, source, out=row, mode="clip")  # other modes buffer `out`
+        before = row
+    return torch.from_numpy(cycles).view(-1, batch, bins).permute(1, 2, 0).to(device)
 
 
 def _known_phase(lead: Tensor | None, config: MelConfig) -> Tensor | None:
@@ -165,9 +182,9 @@ def _random_phase(magnitude: Tensor, seed: int) -> Tensor:
 
 
 def _length(spec: Tensor) -> Tensor:
-    """Absolute values of complex numbers, in less than half of the time of `abs`."""
-    real, imaginary = torch.view_as_real(spec).unbind(-1)
-    return (real.square() + imaginary.square()).sqrt_()
+    """Absolute values of complex numbers, in half of the time of `abs`."""
+    squares = torch.view_as_real(spec).square()
+    return squares[..., 0].add(squares[..., 1]).sqrt_()
 
 
 def _search(
@@ -188,23 +205,30 @@ def _search(
     frames, hop, padding = spec.shape[1], config.hop_length, config.padding
     inside = slice(padding, padding + frames * hop)
     weight = overlap_add((hann**2).expand(1, frames, -1), hop)[:, inside].clamp_min(SMALLEST)
-    blocks = [slice(start, start + BLOCK) for start in range(0, frames, BLOCK)]
-    previous = torch.zeros_like(spec)
+    blocks = _blocks(frames)
+    spectra = [spec[:, block] for block in blocks]
+    previous: list[Tensor | None] = [None] * len(blocks)
+    inertia = momentum / (1 + momentum)  # the phase of the paper's c + a (c - c_previous)
 
     def sound() -> Tensor:
-        pieces = [torch.fft.irfft(spec[:, block], config.n_fft).mul_(hann) for block in blocks]
+        pieces = [torch.fft.irfft(part, config.n_fft).mul_(hann) for part in spectra]
         return overlap_add(torch.cat(pieces, dim=1), hop)[:, inside].div_(weight)
 
     for iteration in range(iterations):
         audio = functional.pad(_led(sound(), lead), (padding, padding), mode="reflect")
         windows = audio.unfold(-1, config.n_fft, hop)
-        for block in blocks:
+        for i, block in enumerate(blocks):
             found = torch.fft.rfft(windows[:, block] * hann)
-            step = torch.sub(found, previous[:, block], alpha=momentum / (1 + momentum))
+            before = previous[i]
+            step = found if before is None else torch.sub(found, before, alpha=inertia)
             gain = target(iteration, block, found) / _length(step).clamp_min_(SMALLEST)
-            spec[:, block] = step.mul_(gain)  # the phase of the paper's c + a (c - c_previous)
-            previous[:, block] = found
+            spectra[i] = step * gain
+            previous[i] = found
     return sound()
+
+
+def _blocks(frames: int) -> list[slice]:
+    return [slice(start, start + BLOCK) for start in range(0, frames, BLOCK)]
 
 
 class _MelMatch:

@@ -9,6 +9,7 @@ reconstruction in `audio/griffin_lim.py`.
 
 griffinlim: nothing learned; the baseline that every vocoder is scored against.
 
+`start.py`: the weights that training starts at; those of MagNet come with the package (`shipped/`).
 `hears.py`: training on the log-mels that a VQ-VAE or a CycleGAN makes of the tracks.
 
 Read `kinds.py`, the table of them, then `magnet/network.py`, `vocoder.py` and `task.py`.

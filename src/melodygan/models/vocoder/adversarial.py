@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from melodygan.audio.mel import MelConfig
 from melodygan.audio.stft import batch_log_mel
 from melodygan.models.vocoder.config import VocoderParams
+from melodygan.models.vocoder.discriminators import fill
 from melodygan.models.vocoder.hears import Crops
 from melodygan.models.vocoder.task import KindTask, Scores
 from melodygan.models.vocoder.vocoder import own_params
@@ -19,6 +20,8 @@ from melodygan.training import optimisers
 from melodygan.training.data import Data
 from melodygan.training.task import Batch, Update, frozen
 from melodygan.training.verdict import Claim
+
+WARM_UP = 0.05  # of the steps, in which new discriminators catch up with a generator that is not
 
 Answers = list[tuple[Tensor, list[Tensor]]]  # of discriminators: scores and activations of each
 
@@ -49,6 +52,8 @@ class AdversarialTask(KindTask):
         self.own: Any = own_params(params)
         self.crops = Crops(data, self.heard)
         self.panel = self.make_panel(self.own.discriminator_channels)
+        known = self.panel and self.started and fill(self.panel, self.started)
+        self.alone = WARM_UP * self.own.steps if self.started and not known else 0
         self.networks = {"generator": network}
         if self.panel:
             self.networks["discriminator"] = self.panel
@@ -83,7 +88,11 @@ class AdversarialTask(KindTask):
         return self.crops.batch(self.own.batch_size, self.own.frames, rng)
 
     def updates(self, batch: Batch, step: int) -> Iterator[Update]:
-        """The discriminators', where there are some, then the generator's."""
+        """The discriminators', where there are some, then the generator's.
+
+        A generator that starts at weights of its own is left as it is while new discriminators
+        know nothing: their first answers would undo what it has learnt.
+        """
         real = batch["audio"]
         with torch.autocast(real.device.type, enabled=False):
             mel = batch["mel"] if "mel" in batch else batch_log_mel(real, self.audio)
@@ -92,6 +101,8 @@ class AdversarialTask(KindTask):
         if self.panel:
             loss = self.discriminator_loss(*self._answers(real, made.detach()))
             yield Update("discriminator", loss)
+            if step < self.alone:
+                return
             with frozen(self.panel):
                 parts |= self.adversarial_losses(*self._answers(real, made))
         with torch.autocast(real.device.type, enabled=False):

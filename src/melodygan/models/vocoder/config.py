@@ -3,14 +3,14 @@
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
+from melodygan.models.vocoder.settings import KindSettings
 from melodygan.pipeline.params import Range
-from melodygan.training.settings import TrainSettings
 
-QUALITIES = {"fast": 8, "good": 32, "best": 64}  # iterations of MagNet's Griffin-Lim
+QUALITIES = {"fast": 5, "good": 32, "best": 64}  # iterations of MagNet's Griffin-Lim
 
 
 @dataclass(frozen=True)
-class MagNetParams(TrainSettings):
+class MagNetParams(KindSettings):
     """Sizes and training settings of kind `magnet`."""
 
     frames: Annotated[int, Range(ge=8)]  # of a training crop
@@ -20,7 +20,7 @@ class MagNetParams(TrainSettings):
 
 
 @dataclass(frozen=True)
-class HiFiGANParams(TrainSettings):
+class HiFiGANParams(KindSettings):
     """Kind `hifigan`. V1, V2 and V3 of the paper differ in channels, rates and block."""
 
     frames: Annotated[int, Range(ge=8)]  # of a training crop
@@ -38,7 +38,7 @@ class HiFiGANParams(TrainSettings):
 
 
 @dataclass(frozen=True)
-class MelGANParams(TrainSettings):
+class MelGANParams(KindSettings):
     """Kind `melgan`."""
 
     frames: Annotated[int, Range(ge=8)]  # of a training crop
@@ -52,7 +52,7 @@ class MelGANParams(TrainSettings):
 
 
 @dataclass(frozen=True)
-class VocosParams(TrainSettings):
+class VocosParams(KindSettings):
     """Kind `vocos`."""
 
     frames: Annotated[int, Range(ge=8)]  # of a training crop
@@ -73,6 +73,7 @@ class VocoderParams:
     """Which vocoder, and the settings of each; only those of the chosen kind count."""
 
     kind: Literal["magnet", "vocos", "melgan", "hifigan", "griffinlim"]
+    init: str  # shipped, scratch, or the folder of a vocoder; see `start.py`
     hears: Literal["truth", "vqvae", "cyclegan"]
     magnet: MagNetParams
     vocos: VocosParams

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from melodygan.audio.mel import MelConfig
 from melodygan.models.vocoder.config import VocoderParams
+from melodygan.models.vocoder.discriminators import panel_weights
 from melodygan.models.vocoder.hifigan.network import HiFiGAN, published
 from melodygan.models.vocoder.melgan.network import MelGAN
 from melodygan.models.vocoder.vocoder import Vocoder
@@ -49,6 +50,21 @@ def import_checkpoint(name: str, params: VocoderParams, audio: MelConfig) -> Voc
         f"{weights}: neither a HiFi-GAN generator (g_########) nor a MelGAN state dict: "
         f"it has {', '.join(sorted(map(str, tensors))[:3])}"
     )
+
+
+def import_discriminators(name: str) -> dict[str, Tensor] | None:
+    """The weights of the `do_########` beside a HiFi-GAN's `g_########`; None without one.
+
+    Raises UserError for another content.
+    """
+    generator = Path(name)
+    file = generator.with_name(f"do_{generator.name.removeprefix('g_')}")
+    if file == generator or not file.is_file():
+        return None
+    try:
+        return panel_weights(_tensors(file))
+    except (KeyError, AttributeError):
+        raise UserError(f"{file}: not a HiFi-GAN's discriminators: no `mpd` or `msd`") from None
 
 
 def universal() -> tuple[Path, Path]:

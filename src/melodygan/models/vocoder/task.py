@@ -14,6 +14,7 @@ from melodygan.audio.mel import MelConfig
 from melodygan.audio.stft import batch_log_mel, stft
 from melodygan.models.vocoder.config import VocoderParams
 from melodygan.models.vocoder.hears import hearing, require_heard
+from melodygan.models.vocoder.start import begin
 from melodygan.models.vocoder.vocoder import Vocoder
 from melodygan.scores.audio import log_magnitude_l1, log_mel_l1, multi_resolution_stft
 from melodygan.scores.bootstrap import mean_interval, paired_interval
@@ -54,6 +55,7 @@ class KindTask(Task):
         self.params, self.data, self.audio = params, data, data.audio
         self.network = network
         self.without = [Vocoder(params, data.audio, copy.deepcopy(network))]
+        self.started = begin(network, params, data)
         self.heard = hearing(params.hears, data)
         self._before: float | None = None
 

@@ -31,10 +31,13 @@ class VocoderTask(KindTask):
     def make(cls, params: VocoderParams, data: Data) -> KindTask:  # type: ignore[override]
         """The task of `params.kind`; an idle one for a kind that learns nothing."""
         network = NETWORKS[params.kind](params, data.audio)
-        return TASKS.get(params.kind, IdleTask)(params, data, network)
+        task = TASKS.get(params.kind, IdleTask)(params, data, network)
+        if not task.idle and cls.settings(params) is None:
+            task.idle = f"nothing to train: vocoder.{params.kind}.steps is 0"
+        return task
 
     @classmethod
     def settings(cls, params: VocoderParams) -> TrainSettings | None:
-        """Those of the kind; None for one that learns nothing."""
+        """Those of the kind; None for one that learns nothing, or that is taken as it starts."""
         own: Any = own_params(params)
-        return own if isinstance(own, TrainSettings) else None
+        return own if isinstance(own, TrainSettings) and own.steps else None

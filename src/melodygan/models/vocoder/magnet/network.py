@@ -21,7 +21,8 @@ from melodygan.models.vocoder.lengths import at_least, reflected
 PRIOR_ROUNDS = 5  # of mel correction; more change the guess by less than 0.1 %
 GROUP = 4  # neighbouring bins that make a band
 KERNEL = (7, 5)  # bands and frames that a block sees
-MIXED = 96  # channels of the layer over all bands
+MIXED, MIXED_FRAMES = 96, 7  # channels of the layer over all bands, and frames that it sees
+PIECE = 256  # frames that are worked off at a time, in two thirds of the time
 FLOOR, MIDDLE, SPREAD = -9.2, -5.0, 3.0  # of log-magnitudes as the network's inputs, in ln units
 
 
@@ -72,7 +73,9 @@ class Mixer(nn.Module):
         narrow = max(1, channels // 4)
         self.narrow = nn.Conv2d(channels, narrow, 1)
         self.enter = nn.Conv1d(narrow * bands, MIXED, 1)
-        self.depthwise = nn.Conv1d(MIXED, MIXED, 7, padding=3, groups=MIXED)
+        self.depthwise = nn.Conv1d(
+            MIXED, MIXED, MIXED_FRAMES, padding=MIXED_FRAMES // 2, groups=MIXED
+        )
         self.pointwise = Pointwise(MIXED, 3)
         self.leave = nn.Conv1d(MIXED, narrow * bands, 1)
         self.widen = nn.Conv2d(narrow, channels, 1)
@@ -95,6 +98,7 @@ class MagNet(nn.Module):
     def __init__(self, audio: MelConfig, channels: int, blocks: int) -> None:
         super().__init__()
         self.bands = -(-audio.n_bins // GROUP)
+        self.reach = 1 + blocks * (KERNEL[1] // 2) + MIXED_FRAMES // 2  # frames on each side
         self.enter = nn.Conv2d(2 * GROUP, channels, 3, padding=1)
         self.position = nn.Parameter(torch.zeros(1, channels, self.bands, 1))
         before = blocks // 2
@@ -139,11 +143,20 @@ class MagNetVocoder(nn.Module):
     def forward(self, log_mel: Tensor, lead: Tensor | None = None) -> Tensor:
         """Sound of log-mel; lead: see `vocoder.py`."""
         long = at_least(log_mel, reflected(self.audio))
-        log_magnitude = self.magnet(*network_inputs(long, self.audio))
-        magnitude = log_magnitude.float().exp().clamp_min(LOG_FLOOR)
+        magnitude = self.log_magnitude(long).float().exp().clamp_min(LOG_FLOOR)
         wanted = long if self.true_mel else mel_of_magnitude(magnitude, self.audio)
         sound = mel_griffin_lim(wanted, magnitude, self.audio, self.iterations, lead)
         return sound[:, : log_mel.shape[-1] * self.audio.hop_length]
+
+    def log_magnitude(self, log_mel: Tensor) -> Tensor:
+        """(batch, n_mels, frames) -> (batch, bins, frames), in pieces that the cache can hold."""
+        reach, frames, parts = self.magnet.reach, log_mel.shape[-1], []
+        for start in range(0, frames, PIECE):
+            before = min(start, reach)
+            piece = log_mel[..., start - before : start + PIECE + reach]
+            answer = self.magnet(*network_inputs(piece, self.audio))
+            parts.append(answer[..., before : before + PIECE])
+        return torch.cat(parts, -1)
 
 
 def network_inputs(log_mel: Tensor, audio: MelConfig) -> tuple[Tensor, Tensor]:

@@ -22,10 +22,7 @@ FLOOR = 3e-4  # magnitude; where the truth is below it, any answer below it is r
 
 
 class MagNetTask(KindTask):
-    """Minimises L1 of the log-magnitude, and of the magnitude itself, with AdamW.
-
-    The logarithm hears every bin alike, so that it alone gives away loud peaks for quiet noise.
-    """
+    """Minimises `losses` with AdamW."""
 
     compiled = used = ("generator",)
     channels_last = True
@@ -49,11 +46,7 @@ class MagNetTask(KindTask):
     def updates(self, batch: Batch, step: int) -> Iterator[Update]:
         """One update. The transforms are the device's work."""
         prior, guess, magnitude = self.example(batch)
-        answer = self.magnet(prior, guess)
-        answer = answer.float()
-        logarithmic = log_magnitude_l1(answer, magnitude, FLOOR)
-        linear = (answer.exp() - magnitude).abs().mean() / magnitude.mean().clamp_min(FLOOR)
-        parts = {"log_magnitude": 0.5 * logarithmic, "magnitude": linear}
+        parts = losses(self.magnet(prior, guess).float(), magnitude)
         yield Update("generator", torch.stack(list(parts.values())).sum(), logs=parts)
 
     def lr_factor(self, progress: float, optimiser: str) -> float:
@@ -79,3 +72,14 @@ class MagNetTask(KindTask):
             inside = slice(ends, -ends)
             mel = batch["mel"][..., inside]
             return *network_inputs(mel, self.audio), magnitude[..., inside]
+
+
+def losses(answer: Tensor, magnitude: Tensor) -> dict[str, Tensor]:
+    """L1 of the log-magnitude, and of the magnitude itself relative to its mean; scalars.
+
+    answer: log-magnitude, of the magnitude's shape. The logarithm hears every bin alike, so that
+    it alone gives away loud peaks for quiet noise.
+    """
+    logarithmic = log_magnitude_l1(answer, magnitude, FLOOR)
+    linear = (answer.exp() - magnitude).abs().mean() / magnitude.mean().clamp_min(FLOOR)
+    return {"log_magnitude": logarithmic, "magnitude": linear}

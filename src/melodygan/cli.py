@@ -5,6 +5,7 @@ Each command's code is imported when it runs, so that `melodygan --help` answers
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +18,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     UserError becomes one line on standard error and status 1.
     """
+    if signal.getsignal(signal.SIGINT) == signal.SIG_DFL:  # until here, by melodygan_dvc.pth
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     options = _parser().parse_args(arguments)
     # torch's threads that spin while they wait make a busy machine many times as slow
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 from types import FrameType
-from typing import Any
+from typing import Any, NoReturn
 
 _ignored: list[int] = []  # interrupts that came while DVC ignored them
 
@@ -36,7 +36,7 @@ def _signal(original: Any) -> Any:
         before = original(number, handler)
         if number == signal.SIGINT and _ignored:
             _ignored.clear()
-            raise KeyboardInterrupt
+            _end()
         return before
 
     return replacement
@@ -47,6 +47,12 @@ def _interrupted(number: int, _: FrameType | None) -> None:
         signal.signal(number, signal.SIG_DFL)
         os.kill(os.getpid(), number)
     sys.addaudithook(_start_nothing)
+    _end()
+
+
+def _end() -> NoReturn:
+    """DVC catches it and says so; what it was making half is no news, such as a progress bar."""
+    sys.unraisablehook = lambda _: None
     raise KeyboardInterrupt
 
 

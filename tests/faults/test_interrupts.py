@@ -39,13 +39,15 @@ def toy(root: Path, first: str) -> None:
     (root / "dvc.yaml").write_text(text)
 
 
-def dvc(root: Path, *arguments: str, site: str = "") -> "subprocess.CompletedProcess[str]":
+def dvc(
+    root: Path, *arguments: str, site: str = "", program: str = "dvc"
+) -> "subprocess.CompletedProcess[str]":
     """`dvc` as the environment has it; site: what Python runs at its start (sitecustomize)."""
     (root / "site").mkdir(exist_ok=True)
     (root / "site/sitecustomize.py").write_text(site)
     environment = {k: v for k, v in os.environ.items() if not k.startswith("DVC_")}
     return subprocess.run(
-        [str(Path(sys.executable).parent / "dvc"), *arguments],
+        [str(Path(sys.executable).parent / program), *arguments],
         cwd=root, env=environment | {"PYTHONPATH": str(root / "site"), "SHELL": "/bin/bash"},
         capture_output=True, text=True, start_new_session=True, timeout=60,
     )  # fmt: skip
@@ -89,6 +91,22 @@ def test_an_interrupt_before_dvc_can_catch_it_ends_it_without_a_traceback(tmp_pa
     toy(tmp_path, "echo 1 > first")
     result = dvc(tmp_path, "repro", site=AT_IMPORT.format(module="dvc.cli"))
     assert result.returncode == -signal.SIGINT and result.stderr == ""
+
+
+@pytest.mark.usefixtures("heeded")
+def test_an_interrupt_while_melodygan_starts_ends_it_without_a_traceback(tmp_path: Path) -> None:
+    site = AT_IMPORT.format(module="melodygan.cli")
+    result = dvc(tmp_path, "--help", site=site, program="melodygan")
+    assert result.returncode == -signal.SIGINT and result.stderr == ""
+
+
+@pytest.mark.usefixtures("heeded")
+def test_what_an_interrupt_leaves_half_made_is_no_traceback(tmp_path: Path) -> None:
+    """As DVC's progress bars do."""
+    toy(tmp_path, "echo 1 > first")
+    half = "import site; site.half = type('Half', (), {'__del__': lambda self: 1 / 0})()\n"
+    result = dvc(tmp_path, "repro", site=half + AT_IMPORT.format(module="dvc.repo.reproduce"))
+    assert result.returncode == 252 and "Traceback" not in result.stderr
 
 
 def test_where_interrupts_are_ignored_from_the_start_they_stay_so(tmp_path: Path) -> None:

@@ -13,7 +13,8 @@ def say(message: dict) -> None:
     sys.stdout.flush()
 
 
-say({"ready": {"samplers": [], "rate": 8000}})
+PLAYER = {"name": "toy", "endless": True, "tempered": False, "labels": []}
+say({"ready": {"samplers": [PLAYER], "rate": 8000}})
 for line in sys.stdin:
     request = json.loads(line)
     wish = request["wish"]

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from melodygan.app.jobs import WAITING, Job, Queue, told
+from melodygan.app.live import MOST, Lives
 from melodygan.app.shelf import Shelf
+from melodygan.app.wishes import Live
 from melodygan.app.workers import Workers
 from melodygan.pipeline.errors import UserError
 
@@ -153,5 +155,36 @@ def test_an_upload_is_bounded_and_its_name_is_no_path(tmp_path: Path) -> None:
                 await shelf.receive("ann", "x.wav", chunks(*sent), 3)
         files = [path for path in (tmp_path / "shelf").rglob("*") if path.is_file()]
         assert files == [item.path], "nothing stays of what was refused"
+
+    asyncio.run(work())
+
+
+def test_a_job_for_which_there_is_no_process_fails_and_the_next_one_is_done(tmp_path: Path) -> None:
+    async def work(queue: Queue) -> None:
+        queue.workers.command = (str(tmp_path / "not there"),)
+        failed = add(queue, "ann", "x")
+        await over(failed)
+        assert failed.state == "failed" and failed.failed and not failed.folder.exists()
+        queue.workers.command = CHILD
+        fine = add(queue, "ann", "y")
+        await over(fine)
+        assert fine.state == "done"
+
+    with_queue(tmp_path, work)
+
+
+def test_however_many_ask_at_once_no_more_than_a_few_listen(tmp_path: Path) -> None:
+    async def work() -> None:
+        workers = Workers(CHILD)
+        lives = Lives(workers)
+        wish = Live(None, None, None, 0)
+        asked = (lives.start(f"visitor {n}", wish) for n in range(MOST + 3))
+        try:
+            answers = await asyncio.gather(*asked, return_exceptions=True)
+            refused = [answer for answer in answers if isinstance(answer, UserError)]
+            assert len(refused) == 3 and "others are listening" in str(refused[0])
+            assert len(lives.sessions) == MOST == len(workers._all)
+        finally:
+            await workers.close()
 
     asyncio.run(work())

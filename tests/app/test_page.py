@@ -169,7 +169,7 @@ def test_clips_are_explored_and_two_compared(page: Any) -> None:
 def test_files_are_checked_before_anything_is_trained(
     page: Any, song: Path, tmp_path: Path
 ) -> None:
-    text = tmp_path / "notes.txt"
+    text = tmp_path / "<img src=x onerror=alert(1)> notes.txt"
     text.write_text("no music")
     turn_to(page, "data")
     page.set_input_files("#check-form input[type=file]", [song, text])
@@ -177,7 +177,7 @@ def test_files_are_checked_before_anything_is_trained(
     page.wait_for_selector("[data-deed=check] table")
     rows = page.locator("[data-deed=check] tbody tr").all_inner_texts()
     assert "My song.flac" in rows[0] and "can be used" in rows[0]
-    assert "notes.txt" in rows[1] and "can be used" not in rows[1]
+    assert "<img src=x onerror=alert(1)> notes.txt" in rows[1] and "can be used" not in rows[1]
     assert "1 of 2 files can be used" in page.inner_text("[data-deed=check]")
 
 
@@ -329,6 +329,7 @@ def test_the_page_gives_the_bytes_of_the_command_line(
         ("/api/jobs/generate", {"seed": 1, "count": 1, "song": "x", "how": "vary"}, "not here any"),
         ("/api/jobs/generate", [], "generate must be a group"),
         ("/api/jobs/check", {"songs": [], "folder": None}, "give files, or a folder"),
+        ("/api/jobs/generate", {"seed": 1, "count": 1, "label": "\ud800"}, "is not JSON"),
         ("/api/train/start", {"stage": "rm -rf"}, "has no stage"),
         ("/api/live", {"seed": 1, "label": "waltz"}, "knows no label waltz"),
         ("/api/live", {"seed": 1, "model": "vqvae"}, "does not play without end"),

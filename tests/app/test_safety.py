@@ -14,7 +14,7 @@ from starlette.responses import PlainTextResponse
 import melodygan
 from melodygan.app.child import scrubbed
 from melodygan.app.safety import KEY, TOKEN, VISITOR, Safety
-from melodygan.app.start import bind, names
+from melodygan.app.start import bind, names, own_folder
 from melodygan.cli import main
 from melodygan.pipeline.errors import UserError
 
@@ -137,12 +137,17 @@ def test_it_binds_to_this_machine_alone_unless_told_otherwise() -> None:
         with pytest.raises(UserError, match=f"port {port} at 127.0.0.1: .*--port"):
             bind("127.0.0.1", port)
     assert names(None, 7860) == [HOST, "localhost:7860"]
-    assert names("::1", 80) == ["[::1]:80"]
+    assert names("::1", 80) == ["[::1]:80", "[::1]"], "browsers leave out the port 80"
     for every in ("0.0.0.0", "::"):
         with pytest.raises(UserError, match="stands for all addresses"):
             bind(every, 0)
     with pytest.raises(UserError, match="give an address of this machine"):
         bind("no such host", 0)
+
+
+def test_no_page_empties_the_folder_of_one_at_another_address_or_port() -> None:
+    places = [(None, 7860), (None, 7861), ("10.0.0.2", 7860), ("10.0.0.27", 860), ("::1", 7860)]
+    assert len({own_folder(*place) for place in places}) == len(places)
 
 
 def test_without_the_extra_one_line_says_how_to_get_it(

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from melodygan.app.training import Training
+from melodygan.pipeline.errors import UserError
 
 SCRIPT = """
 import pathlib, time
@@ -42,7 +43,9 @@ def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_run_shows_its_progress_and_stops_when_its_state_is_saved(toy: Path) -> None:
     async def work() -> None:
         training = Training()
-        await training.start("toy")
+        twice = training.start("toy"), training.start("toy")
+        answers = await asyncio.gather(*twice, return_exceptions=True)
+        assert [type(answer) for answer in answers] == [type(None), UserError]
         seen: list[dict[str, Any]] = []
         while not seen or seen[-1]["rate"] is None or seen[-1]["step"] < 30:
             assert training.running, training.lines

@@ -85,9 +85,10 @@ def test_files_without_a_recipe_say_so(tmp_path: Path) -> None:
     with soundfile.SoundFile(tmp_path / "other.wav", "w", RATE, 1) as file:
         file.comment = "a nice tune"
         file.write(sound())
+    with_comment(tmp_path, b"1999").rename(tmp_path / "year.wav")
     (tmp_path / "text.wav").write_bytes(json.dumps(asdict(RECIPES[0])).encode())
     (tmp_path / "empty.wav").write_bytes(b"")
-    for name in ("plain", "other", "text", "empty"):
+    for name in ("plain", "other", "year", "text", "empty"):
         with pytest.raises(UserError, match=f"{name}.wav has no recipe inside"):
             read_recipe(tmp_path / f"{name}.wav")
     for name in ("nowhere.wav", "."):
@@ -123,7 +124,7 @@ def changed(**values: object) -> Callable[[dict[str, Any]], dict[str, Any]]:
         (changed(models={}), "must be a list"),
         (changed(tempo=2), "unknown key recipe.tempo"),
         (lambda recipe: {k: v for k, v in recipe.items() if k != "seed"}, "seed is missing"),
-        (lambda recipe: [recipe], "must be a group"),
+        (lambda recipe: [recipe], "has no recipe inside"),
     ],
 )
 def test_what_no_command_could_have_written_is_refused_in_one_line(

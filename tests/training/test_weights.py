@@ -67,6 +67,10 @@ BAD: dict[str, tuple[Callable[[Path], None], str]] = {
     "top is text": (configured(lambda config: config.update(top="x")), "`top` must be a number"),
     "top is endless": (configured(lambda c: c.update(top=10**400)), "`top` must be a number"),
     "directions": (configured(lambda c: c.update(directions=[["a"]])), "a list of pairs of names"),
+    "a name for a terminal": (
+        configured(lambda c: c.update(directions=[["a", "\x1b[2J"]])),
+        "a list of pairs of names",
+    ),
     "a huge width": (sized("width", 100_000), "but config.json asks for"),
     "a width beyond all": (sized("width", 10**30), "asks for a network that the weights are not"),
     "many blocks": (sized("blocks", 10**9), "asks for a network that the weights are not"),
@@ -83,6 +87,10 @@ BAD: dict[str, tuple[Callable[[Path], None], str]] = {
     "another type": (
         weighted(lambda w: {n: v.double() for n, v in w.items()}),
         "are torch.float64",
+    ),
+    "a type of one byte": (
+        weighted(lambda w: {n: v.to(torch.float8_e4m3fn) for n, v in w.items()}),
+        "are torch.float8_e4m3fn",
     ),
     "a tensor missing": (weighted(lambda w: dict(list(w.items())[1:])), "asks for a network"),
     "a tensor more": (

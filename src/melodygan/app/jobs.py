@@ -13,7 +13,7 @@ from typing import Any, Literal
 from melodygan.app.child import BROKEN, scrubbed
 from melodygan.app.shelf import KEPT, Shelf
 from melodygan.app.workers import Lost, Message, Worker, Workers
-from melodygan.pipeline.errors import UserError
+from melodygan.pipeline.errors import UserError, mendable
 
 WAITING = 8  # jobs of one visitor that may wait
 LONGEST = 3600.0  # s that a job may take
@@ -134,7 +134,12 @@ class Queue:
     async def _do(self, job: Job) -> None:
         job.state, job.doing = "running", "starting"
         begun = time.monotonic()
-        worker = await self.workers.take()
+        try:
+            worker = await self.workers.take()
+        except OSError as error:  # no process or memory left: the next may find some
+            self._fail(job, str(mendable(error) or BROKEN))
+            self.shelf.clear(job.folder)
+            return
         job.worker, answered = worker, False
         try:
             async with asyncio.timeout(LONGEST):

@@ -47,9 +47,14 @@ class Lives:
         self.workers = workers
         self.sessions: dict[str, Session] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._starting = asyncio.Lock()
 
     async def start(self, visitor: str, wish: Live) -> Session:
         """A new session, which ends that visitor's last. Raises UserError if others listen."""
+        async with self._starting:  # else many at once would all find room, and each take a child
+            return await self._start(visitor, wish)
+
+    async def _start(self, visitor: str, wish: Live) -> Session:
         for old in [s for s in self.sessions.values() if s.visitor == visitor]:
             self.stop(old)
         if len(self.sessions) >= MOST:
@@ -77,7 +82,12 @@ class Lives:
         return session
 
     async def sound(self, session: Session) -> AsyncIterator[bytes]:
-        """Samples, 16 bit, little-endian, mono, until the listener leaves or stops it."""
+        """Samples, 16 bit, little-endian, mono, until the listener leaves or stops it.
+
+        Nothing for a second listener, who came as early as the first.
+        """
+        if session.begun:
+            return
         session.begun = True
         self._keep(self._pump(session))
         try:

@@ -275,7 +275,9 @@ async def _json(request: Request) -> Any:
         if len(body) > _LONGEST:
             raise UserError("this request is too long")
     try:
-        return json.loads(body or b"{}")
+        value = json.loads(body or b"{}")
+        json.dumps(value, ensure_ascii=False).encode()  # half a character could not be shown again
+        return value
     except (ValueError, RecursionError):
         raise UserError("this request is not JSON") from None
 

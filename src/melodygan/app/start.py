@@ -3,8 +3,10 @@
 import ipaddress
 import secrets
 import socket
+from pathlib import Path
 
 from melodygan.pipeline.errors import UserError
+from melodygan.pipeline.names import slug
 from melodygan.pipeline.runtime import cache_root
 
 LOOPBACK = "127.0.0.1"
@@ -26,7 +28,7 @@ def start(port: int, share_host: str | None) -> None:
         raise UserError("the page needs its packages: `uv sync --extra app`") from None
     bound = bind(share_host or LOOPBACK, port)
     token = secrets.token_urlsafe(24) if share_host else None
-    site = Site(names(share_host, port), token, cache_root() / "app" / str(port))
+    site = Site(names(share_host, port), token, own_folder(share_host, port))
     config = uvicorn.Config(
         site.app, log_level="warning", server_header=False, lifespan="on", http="h11", ws="none",
         timeout_graceful_shutdown=2,
@@ -41,9 +43,15 @@ def start(port: int, share_host: str | None) -> None:
 
 def names(share_host: str | None, port: int) -> list[str]:
     """What a request may name as its host."""
-    if share_host is None:
-        return [f"{name}:{port}" for name in (LOOPBACK, "localhost")]
-    return [f"[{share_host}]:{port}" if ":" in share_host else f"{share_host}:{port}"]
+    hosts = [LOOPBACK, "localhost"] if share_host is None else [share_host]
+    hosts = [f"[{host}]" if ":" in host else host for host in hosts]
+    bare = hosts if port == 80 else []  # a browser leaves out the port that it expects
+    return [f"{host}:{port}" for host in hosts] + bare
+
+
+def own_folder(share_host: str | None, port: int) -> Path:
+    """Where a page keeps uploads and results: its own, for the next one there empties it."""
+    return cache_root() / "app" / f"{slug(share_host or LOOPBACK)}-{port}"
 
 
 def bind(host: str, port: int) -> socket.socket:

@@ -35,6 +35,7 @@ class Training:
         self._process: asyncio.subprocess.Process | None = None
         self._task: asyncio.Task[None] | None = None
         self._stopping: asyncio.Task[None] | None = None
+        self._starting = asyncio.Lock()
         self.stage: str | None = None  # that is being made
         self.wanted: str | None = None  # that was asked for
         self.ended = ""
@@ -48,6 +49,10 @@ class Training:
 
     async def start(self, stage: str | None) -> None:
         """`dvc repro STAGE`, or all of them. Raises UserError if it runs, or there is no such."""
+        async with self._starting:  # two that came at once would both start
+            await self._start(stage)
+
+    async def _start(self, stage: str | None) -> None:
         if self.running:
             raise UserError("a training runs already: stop it first, or wait for its end")
         if stage is not None and stage not in read_graph(Path("dvc.yaml")):

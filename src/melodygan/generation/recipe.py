@@ -150,7 +150,9 @@ def read_recipe(path: Path) -> Recipe:
     for comment in comments:
         try:
             value = json.loads(comment)
-        except (ValueError, RecursionError):  # somebody else's comment
+        except (ValueError, RecursionError):
+            continue
+        if not isinstance(value, dict):  # somebody else's comment, such as a year
             continue
         return parse(Recipe, value, "recipe", str(path))
     raise UserError(f"{path} has no recipe inside: choose a WAV file that melodygan has made")

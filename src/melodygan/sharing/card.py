@@ -49,8 +49,9 @@ def card(model: Any, manifest: Manifest, exported: str) -> str:
         f"---\n{yaml.safe_dump(head(name, tracks, scores), allow_unicode=True)}---\n",
         f"# {name}\n\n{about.strip()}\n",
         "## Use\n\nIn a checkout of MelodyGAN (nothing is unpickled, sizes and hashes are checked):"
-        f"\n\n```\nmelodygan use PATH    # this folder, or its ZIP file\n{_command(name, model)}"
-        f"\n```\n\nSound comes at {manifest.audio.sample_rate} Hz, mono. {exported}\n",
+        "\n\n```\nuv run melodygan use PATH    # this folder, or its ZIP file\n"
+        f"{_command(name, model)}\n```\n\n"
+        f"Sound comes at {manifest.audio.sample_rate} Hz, mono. {exported}\n",
         f"## Trained on\n\n{_data(tracks) if known else STRANGE.format('their music')}\n",
         f"## Scores\n\n{_table(scores) if known else STRANGE.format('their scores')}\n",
         f"## Limits\n\n{LIMITS}\n",
@@ -132,11 +133,11 @@ def _data(tracks: list[LockedTrack]) -> str:
 def _command(name: str, model: Any) -> str:
     if isinstance(model, Converter) and model.directions:
         source, target = model.directions[0]
-        return f"melodygan convert SONG.wav --from '{source}' --to '{target}' -o OUT.wav"
+        return f"uv run melodygan convert SONG.wav --from '{source}' --to '{target}' -o OUT.wav"
     if isinstance(model, Sampler):
         label = f" --label '{model.labels[0]}'" if model.labels else ""
-        return f"melodygan generate --model {name}{label} -o OUT/"
-    return "melodygan doctor    # nothing plays by this model alone"
+        return f"uv run melodygan generate --model {name}{label} -o OUT/"
+    return "uv run melodygan doctor    # nothing plays by this model alone"
 
 
 def _files(manifest: Manifest) -> str:

@@ -23,7 +23,7 @@ from melodygan.pipeline.errors import UserError
 from melodygan.pipeline.params import Range, brief, parse
 
 MANIFEST = "manifest.json"
-MOST = 1 << 20  # bytes of a manifest
+MOST = 1 << 20  # bytes of a manifest, and of a model's configuration
 # what a model folder's files are called in a pack
 NAMES = {"config.json": "config.json", "weights.safetensors": "model.safetensors"}
 _BLOCK = 1 << 20
@@ -48,6 +48,8 @@ class PackedFile:
             raise ValueError(f"path {brief(self.path)} is not that of a packed file")
         if not re.fullmatch(r"[0-9a-f]{64}", self.sha256):
             raise ValueError(f"sha256 {brief(self.sha256)} is not a SHA-256")
+        if self.path.endswith(".json") and self.bytes > MOST:
+            raise ValueError(f"{self.path} is larger than any configuration")
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,8 @@ class Manifest:
         paths = [file.path for file in self.files]
         if len(set(paths)) < len(paths):
             raise ValueError("it names a file twice")
+        if len(set(self.models)) < len(self.models):
+            raise ValueError("it names a model twice")
         wanted = {f"{model}/{name}" for model in self.models for name in NAMES.values()}
         if self.model not in self.models or not wanted <= set(paths):
             raise ValueError("it does not name all files of its models")

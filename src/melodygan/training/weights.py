@@ -56,7 +56,7 @@ class Config(dict[str, Any]):
     def names(self, key: str) -> list[str]:
         """A list of names."""
         value = self[key]
-        if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+        if not isinstance(value, list) or not all(map(_is_name, value)):
             raise self.wrong(f"`{key}` must be a list of names")
         return value
 
@@ -64,8 +64,7 @@ class Config(dict[str, Any]):
         """A list of pairs of names."""
         value = self[key]
         if not isinstance(value, list) or not all(
-            isinstance(pair, list) and len(pair) == 2 and all(isinstance(n, str) for n in pair)
-            for pair in value
+            isinstance(pair, list) and len(pair) == 2 and all(map(_is_name, pair)) for pair in value
         ):
             raise self.wrong(f"`{key}` must be a list of pairs of names")
         return [(one, other) for one, other in value]
@@ -73,6 +72,11 @@ class Config(dict[str, Any]):
     def wrong(self, reason: str) -> UserError:
         """The error for a configuration that this project did not write."""
         return UserError(f"{self.path}: {reason}: run `dvc repro`")
+
+
+def _is_name(value: Any) -> bool:
+    """Labels are shown to people: none may command their terminal."""
+    return isinstance(value, str) and value.isprintable()
 
 
 @contextmanager
@@ -102,7 +106,8 @@ def load_model(folder: Path, audio: MelConfig) -> tuple[dict[str, Tensor], Confi
     except (OSError, SafetensorError) as error:
         raise UserError(f"{folder}: weights unreadable ({error}): run `dvc repro`") from None
     for name, value in weights.items():
-        if value.is_floating_point() and not value.isfinite().all():
+        known = value.float() if value.element_size() == 1 else value  # torch cannot say of all
+        if value.is_floating_point() and not known.isfinite().all():
             raise UserError(f"{folder}: weights `{name}` are not finite: run `dvc repro`")
     return weights, config
 

@@ -55,7 +55,7 @@ function show(job) {
 function title(job) {
   const wish = job.wish;
   if (job.deed === "convert") return `${wish.name} into ${wish.target}`;
-  if (job.deed === "check") return wish.folder ? "The folder" : `${wish.songs.length} files`;
+  if (job.deed === "check") return wish.folder ? "The folder" : `${wish.songs.length} file${wish.songs.length > 1 ? "s" : ""}`;
   if (job.deed === "explore") return `${wish.label}, clip ${wish.clip}`;
   const of = wish.label || "music";
   if (wish.how === "continue") return `${wish.name}, and more of ${of}`;

@@ -2,12 +2,14 @@
 
 import itertools
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import fake
 import numpy as np
 import pytest
+import steadiness
 import torch
 
 from melodygan.models.latent_prior.config import LatentPriorParams
@@ -17,9 +19,12 @@ from melodygan.models.latent_prior.network import Grid, GridTransformer
 from melodygan.models.latent_prior.stream import Stream
 from melodygan.pipeline import UserError
 from melodygan.pipeline.params import parse
-from melodygan.training.verdict import Outcome, verdict
+from melodygan.training.guards import passed
+from melodygan.training.verdict import Claim, Outcome, verdict
 
 HEIGHT, COLUMNS, SIZE = 5, 6, 16
+PART = 80  # columns, five training windows
+DRIFT = 4.0  # standard errors
 # long enough clips for what is heard in time, and a grid fine enough for the tunes
 VQVAE = {"steps": 400, "lr": 2e-3, "stride": 4, "frames": 128}
 ENDED = Outcome(150, 150, 1.0, "", 2, False, ())
@@ -140,6 +145,10 @@ def test_training_pieces_are_moved_and_held_out_ones_are_not(make, features, par
     assert plain.frames == frames
     whole = vqvae.encode(tracks[0].mel[None, :frames])[0, :, :, vqvae.context :][..., :8]
     assert torch.equal(plain.regular().codes[0], whole)
+    mel = tracks[0].mel
+    begun_again = np.concatenate([mel[-10:], mel[: plain.longest - 10]])
+    assert np.array_equal(plain._from(0, len(mel) - 10), begun_again), "after its end"
+    assert plain._ends[0] == len(mel), "every frame is a beginning"
     moved = Crops(
         tracks, features.labels, vqvae,
         LatentPriorParams(**{**vars(values), "transpose": 3, "stretch": 0.1, "soften": 1.0}),
@@ -168,17 +177,59 @@ def test_training_makes_ordered_music_of_the_wanted_label(
     scores = task.test()
     assert scores["label_accuracy"]["value"] > 0.9 > scores["label_accuracy"]["chance"]
 
-    playing = task.trained().play(5, "drone")
-    long = np.concatenate([next(playing) for _ in range(160)])  # ten training windows and more
-    first, last = long[: len(long) // 4], long[-len(long) // 4 :]
-    assert abs(first.mean() - last.mean()) < 0.5 * first.mean(1).std(), "no drift"
-    assert last.std() > 0.7 * first.std(), "nor standstill"
+    assert not task.outcome.warnings, "and it copies nothing"
+    model = task.trained()
+    real = [track.mel for track in features.tracks("train", "drone")]
+    chance = steadiness.by_chance(real, model.vqvae, PART, 0)
+
+    def change(then: Callable[[Stream], None]) -> np.ndarray:
+        """From the first to the last of many training windows, after `then` half-way."""
+        stream = Stream(model.network, model.params, torch.ones(8, dtype=torch.long), 5)
+        first, *_ = steadiness.parts(stream, model.vqvae, PART, 2)
+        then(stream)
+        *_, last = steadiness.parts(stream, model.vqvae, PART, 3)
+        return np.abs(steadiness.change(first, last, chance))
+
+    assert change(lambda stream: None).max() < DRIFT
+    assert change(lambda stream: stream.labels.zero_()).max() > 2 * DRIFT, "another label"
+    cold = replace(model.params, temperature=0.3)
+    assert change(lambda stream: setattr(stream, "params", cold)).max() > 2 * DRIFT
 
     again = TrainedLatentPrior.load(Path("models/latent_prior"), features.audio)
     assert np.array_equal(again.sample(3, 7, "beat"), task.trained().sample(3, 7, "beat"))
     assert again.sample(2, 7, frames=101).shape == (2, 101, 32)
     with pytest.raises(UserError, match=r"no label waltz \(known: beat, drone\)"):
         again.sample(1, 7, "waltz")
+
+
+def test_passages_of_training_tracks_are_told_wherever_they_are_joined_and_new_ones_are_not(
+    trained, make, features, params, monkeypatch
+) -> None:
+    vqvae = trained("vqvae", params("vqvae", **VQVAE)).trained()
+    task = make("latent_prior", params("latent_prior", columns=32))
+    rng = np.random.default_rng(0)
+
+    def told(split: str) -> list[str]:
+        """What is said of clips of two passages each, from anywhere in the tracks of a split."""
+        mels = [track.mel for track in features.tracks(split)]
+        halves = [
+            mel[start:][:64]
+            for mel in (mels[i] for i in rng.integers(0, len(mels), 64))
+            for start in [rng.integers(0, len(mel) - 64)]
+        ]
+        clips = vqvae.round_trip(np.concatenate(halves).reshape(32, 128, -1))
+        monkeypatch.setattr(task, "invent", lambda count: {"": clips})
+        with torch.no_grad():
+            values = task.validate()
+        return passed(task.limits, {"validation": [{"step": 50.0} | values]})
+
+    assert told("test") == []
+    (warning,) = told("train")
+    assert warning.startswith("it has begun to copy training clips (memorisation 0.")
+    assert "at step 50): more data, or a smaller latent_prior.channels" in warning
+    ended = replace(ENDED, warnings=(warning,))
+    claim = Claim("kernel_distance", 0.1, 1.0, "noise", interval=(0.0, 0.2))
+    assert verdict("latent_prior", ended, claim).endswith(f"next: {warning}")
 
 
 def test_an_untrained_prior_is_told_so_and_ignores_the_label(trained, features, params) -> None:

@@ -15,7 +15,8 @@ LIMIT = Limit("validation", "perplexity", 2.0, 3, "the codebook has collapsed", 
 
 def rows(*values: float | None) -> dict[str, list[dict[str, float]]]:
     """A validation curve; None is a row without the limit's key."""
-    return {"validation": [{"step": 1.0} | ({"perplexity": v} if v else {}) for v in values]}
+    columns = [{"perplexity": value} if value else {} for value in values]
+    return {"validation": [{"step": float(n)} | of for n, of in enumerate(columns, 1)]}
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
@@ -32,9 +33,9 @@ def test_any_finite_value_is_let_through(values: dict[str, float]) -> None:
     require_finite(values, 1, "toy")
 
 
-def test_the_warning_says_what_it_means_the_latest_value_and_what_to_change() -> None:
+def test_the_warning_says_what_it_means_the_latest_value_its_step_and_what_to_change() -> None:
     assert passed((LIMIT,), rows(1.0, 1.25, 1.5)) == [
-        "the codebook has collapsed (perplexity 1.5 is below 2): lower toy.lr"
+        "the codebook has collapsed (perplexity 1.5 is below 2 at step 3): lower toy.lr"
     ]
 
 
@@ -68,7 +69,7 @@ def test_a_curve_that_does_not_exist_yet_is_no_sign() -> None:
 
 def test_each_limit_warns_for_itself() -> None:
     other = Limit("train", "loss", 0.1, 1, "too good", "look at the data")
-    curves = rows(1.0, 1.0, 1.0) | {"train": [{"loss": 0.01}]}
+    curves = rows(1.0, 1.0, 1.0) | {"train": [{"step": 10.0, "loss": 0.01}]}
     assert [warning.split(" (")[0] for warning in passed((LIMIT, other), curves)] == [
         "the codebook has collapsed", "too good"
     ]  # fmt: skip

@@ -347,9 +347,9 @@ def test_a_limit_warns_once_with_what_to_change(
 
     task = workspace.train(Limited, lr=0.1)
     said = capsys.readouterr().out
-    expected = "it slides (slide_loss -3.45 is below -2): lower lr"
+    expected = "it slides (slide_loss -3.45 is below -2 at step 40): lower lr"
     # the loss of a row is the mean of its ten weights: -.45, -1.45, -2.45, -3.45
-    assert f"toy: warning at step 40: {expected}" in said
+    assert f"toy: warning: {expected}" in said
     assert said.count("warning") == 1
     assert task.outcome.warnings == (expected,)
 

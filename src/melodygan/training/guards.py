@@ -23,11 +23,11 @@ def passed(limits: tuple[Limit, ...], rows: Rows) -> list[str]:
     """A warning for each limit that the last values of its column are all below."""
     warnings = []
     for limit in limits:
-        column = [row[limit.key] for row in rows.get(limit.curve, []) if limit.key in row]
-        values = column[-limit.rows :]
+        column = [row for row in rows.get(limit.curve, []) if limit.key in row]
+        values = [row[limit.key] for row in column[-limit.rows :]]
         if len(values) == limit.rows and max(values) < limit.low:
             warnings.append(
-                f"{limit.meaning} ({limit.key} {values[-1]:.3g} is below {limit.low:g}): "
-                f"{limit.advice}"
+                f"{limit.meaning} ({limit.key} {values[-1]:.3g} is below {limit.low:g} at step "
+                f"{column[-1]['step']:.0f}): {limit.advice}"
             )
     return warnings

@@ -232,7 +232,7 @@ class _Run:
             if warning.split(" (")[0] not in {known.split(" (")[0] for known in state.warnings}:
                 state.warnings.append(warning)
                 if self.first:
-                    print(f"{self.name}: warning at step {state.step}: {warning}", flush=True)
+                    print(f"{self.name}: warning: {warning}", flush=True)
 
     def _check_budget(self) -> None:
         state = self.state

@@ -28,7 +28,9 @@ class Crops:
 
     The tracks are encoded anew for each batch, a few per cent of a training step, so that the
     same passage comes at every phase against the grid, transposed by up to `transpose` mel bands
-    and played faster or slower by up to `stretch`: other codes each time.
+    and played faster or slower by up to `stretch`: other codes each time. After its end a track
+    begins again: had silence after a faded end nothing to follow it, music without end would stop
+    there.
     """
 
     def __init__(
@@ -43,7 +45,7 @@ class Crops:
         self.longest = frames_needed(self.frames, params.stretch)
         self.tracks = Patches(tracks, self.longest).tracks
         self.labels = torch.tensor([labels.index(track.label) for track in self.tracks])
-        self._ends = np.cumsum([len(track.mel) - self.longest + 1 for track in self.tracks])
+        self._ends = np.cumsum([len(track.mel) for track in self.tracks])
 
     def random(self, count: int, rng: np.random.Generator) -> Codes:
         """`count` pieces, all positions equally likely."""
@@ -55,8 +57,8 @@ class Crops:
         rows = zip(which, starts, speeds, shifts, strict=True)
         mel = np.stack(
             [
-                played(self.tracks[i].mel[s : s + self.longest], self.frames, speed, shift)
-                for i, s, speed, shift in rows
+                played(self._from(track, start), self.frames, speed, shift)
+                for track, start, speed, shift in rows
             ]
         )
         latents = self._inner(self.vqvae.latents(mel))
@@ -75,6 +77,10 @@ class Crops:
         mel = np.stack([self.tracks[i].mel[s : s + self.frames] for i, s in places])
         labels = self.labels[torch.tensor([track for track, _ in places])]
         return Codes(self._inner(self.vqvae.encode(mel)).cpu(), labels)
+
+    def _from(self, track: int, start: int) -> Float:
+        frames = np.arange(start, start + self.longest)
+        return self.tracks[track].mel.take(frames, axis=0, mode="wrap")
 
     def _inner(self, grid: Tensor) -> Tensor:
         """Without the columns that were context."""

@@ -24,7 +24,7 @@ from melodygan.training.verdict import Claim
 
 Float = NDArray[np.float32]
 
-WATCHED = ("kernel_distance", "time_distance", "memorisation")  # while training
+WATCHED = ("kernel_distance", "time_distance")  # while training, beside memorisation
 CLIPS = 32  # that are listened to at each validation
 WARM_UP = 0.05  # of the steps, in which the learning rate rises
 
@@ -39,7 +39,7 @@ class LatentPriorTask(Task):
         Limit(
             "validation",
             "memorisation",
-            0.6,
+            0.9,
             1,
             "it has begun to copy training clips",
             "more data, or a smaller latent_prior.channels",
@@ -67,6 +67,11 @@ class LatentPriorTask(Task):
         self.optimisers = {"prior": adam}
         sources = self.features, self.vqvae, "validation", self.seed, CLIPS
         self.real = data.once("real sets", lambda: real_sets(*sources))
+        self.passage = min(params.columns // 2 * self.vqvae.params.stride, self.vqvae.params.frames)
+        self.passages = data.once(
+            f"passages of {self.passage}",
+            lambda: real_sets(*sources[:-1], CLIPS * self._passages, self.passage),
+        )
 
     def batch(self, rng: np.random.Generator) -> Batch:
         """Codes of random pieces of training tracks, some of them without their label."""
@@ -85,13 +90,21 @@ class LatentPriorTask(Task):
         return 0.05 + 0.95 * (0.5 + 0.5 * math.cos(math.pi * progress))
 
     def validate(self) -> dict[str, float]:
-        """Nats per position of held-out tracks, and how some samples sound."""
+        """Nats per position of held-out tracks, and how some samples sound.
+
+        Memorisation is that of passages half as long as the prior hears: it copies what it has
+        learnt by heart in pieces, one after the other from anywhere, so that whole clips of it
+        are about as far from any training clip as new ones.
+        """
         parts = zip(*(of.split(16) for of in self.held_out), strict=True)
         device = self.vqvae.device
         each = [len(c) * float(self._nll(c.to(device), n.to(device))) for c, n in parts]
         clips = np.concatenate(list(self.invent(self.real.count).values()))
         nll = sum(each) / len(self.held_out.labels)
-        return {"nll": nll} | self.real.values(clips, WATCHED)
+        whole = clips[:, : self._passages * self.passage]
+        cut = np.concatenate(np.split(whole, self._passages, axis=1))
+        copied = self.passages.values(cut, ("memorisation",))
+        return {"nll": nll} | self.real.values(clips, WATCHED) | copied
 
     def samples(self) -> dict[str, Float]:
         """One clip of each label, from the same seed each time."""
@@ -126,6 +139,11 @@ class LatentPriorTask(Task):
             label: model.sample(share, self.seed + index, label)
             for index, label in enumerate(self.labels)
         }
+
+    @property
+    def _passages(self) -> int:
+        """How many are cut from a clip."""
+        return self.vqvae.params.frames // self.passage
 
     def _nll(self, codes: Tensor, labels: Tensor) -> Tensor:
         """Nats per position, of all its codes."""

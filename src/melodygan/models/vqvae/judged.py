@@ -15,15 +15,21 @@ Float = NDArray[np.float32]
 
 
 def real_sets(
-    features: FeatureSet, vqvae: TrainedVQVAE, held_out: str, seed: int, count: int = CLIPS
+    features: FeatureSet,
+    vqvae: TrainedVQVAE,
+    held_out: str,
+    seed: int,
+    count: int = CLIPS,
+    frames: int | None = None,
 ) -> RealSets:
     """Real tracks of the training split and of the split `held_out`; at most `count` clips of each.
 
+    frames: of a clip, a multiple of the stride; None stands for the VQ-VAE's `frames`.
     What samples went through, and anchors therefore go through too, is the VQ-VAE: the best that
     a generator of latents can do is what the decoder makes of real ones.
     """
     train, other = ([t.mel for t in features.tracks(split)] for split in ("train", held_out))
-    return RealSets(train, other, vqvae.params.frames, seed, vqvae.round_trip, count)
+    return RealSets(train, other, frames or vqvae.params.frames, seed, vqvae.round_trip, count)
 
 
 def label_scores(

@@ -61,8 +61,10 @@ def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     TrainedCycleGAN(pair, cyclegan, fake.AUDIO, Scale(2.0)).save(Path("models/cyclegan"))
     vocoder = replace(load(VocoderParams, "vocoder"), kind="griffinlim")
     Vocoder(vocoder, fake.AUDIO, GriffinLim(fake.AUDIO, 4)).save(Path("models/vocoder"))
-    deps = sorted(f"models/{folder.name}" for folder in Path("models").iterdir())
-    Path("dvc.yaml").write_text(f"stages: {{generate: {{cmd: x, deps: {deps}}}}}")
+    names = sorted(folder.name for folder in Path("models").iterdir())
+    stages = {name: {"cmd": "x", "desc": f"What {name} does"} for name in names}
+    stages["generate"] = {"cmd": "x", "deps": [f"models/{name}" for name in names]}
+    Path("dvc.yaml").write_text(yaml.safe_dump({"stages": stages}))
     return tmp_path
 
 

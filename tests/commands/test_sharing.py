@@ -169,6 +169,7 @@ def test_the_card_says_what_it_learnt_from_and_stands_scores_between_their_ancho
     assert card.data.license == "other", "one track has none stated"
     results = {result.metric_type: result.metric_value for result in card.data.eval_results}
     assert results == {"kernel_distance": 0.25, "mean chroma": 0.5}
+    assert "# latent_prior\n\nWhat latent_prior does\n" in card.text
     assert "| beat | 2 | 3.0 | CC-BY-4.0 (1), not stated (1) |" in card.text
     assert "| kernel_distance | 0.25 | floor 0.01, noise 0.9 |" in card.text
     assert "generate --model latent_prior --label 'beat'" in card.text

@@ -112,7 +112,7 @@ def test_nothing_is_left_behind_or_brought_in(hostile: Hostile) -> None:
     secret = corpus.secret.read_bytes()
     for path in (project.root / "data/raw").iterdir():
         assert path.stat().st_size != len(secret) or path.read_bytes() != secret
-    top = {"src", "stages", "dvc.yaml", "params.yaml", "data", "music", "metrics", ".cache"}
+    top = {"src", "stages", "dvc.yaml", "params.yaml", "data", "music", "metrics", ".cache", ".dvc"}
     assert {path.name for path in project.root.iterdir()} == top
     assert not [*project.root.rglob("*.tmp"), *project.root.rglob("ran")]
     here = [p.pid for p in psutil.process_iter() if _works_in(p, project.root)]

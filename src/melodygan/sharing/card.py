@@ -5,7 +5,6 @@ in this project, and only if dvc.lock records that the packed weights were made 
 """
 
 from collections import Counter
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import yaml
 
 from melodygan.generation.makers import Converter, Sampler
 from melodygan.pipeline.files import read_json
+from melodygan.pipeline.guard import stage_table
 from melodygan.pipeline.recorded import is_recorded
 from melodygan.pipeline.safe_yaml import load_yaml
 from melodygan.sharing.manifest import Manifest
@@ -44,10 +44,10 @@ def card(model: Any, manifest: Manifest, exported: str) -> str:
     tracks = read_lock(LOCK).tracks if known else []
     scores = flat(read_json(Path(f"metrics/{name}.json"))) if known else {}
     mel = ", ".join(f"{key} {value}" for key, value in sorted(manifest.audio.as_dict().items()))
-    about = (import_module(f"melodygan.models.{name}").__doc__ or "").split("\n\n")[0]
+    about = str(stage_table(name).get("desc", ""))
     sections = [
         f"---\n{yaml.safe_dump(head(name, tracks, scores), allow_unicode=True)}---\n",
-        f"# {name}\n\n{about.strip()}\n",
+        f"# {name}\n\n{about}\n",
         "## Use\n\nIn a checkout of MelodyGAN (nothing is unpickled, sizes and hashes are checked):"
         "\n\n```\nuv run melodygan use PATH    # this folder, or its ZIP file\n"
         f"{_command(name, model)}\n```\n\n"

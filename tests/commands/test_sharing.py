@@ -267,13 +267,13 @@ def told(**values: object) -> Change:
     return apply
 
 
-def listed(**values: object) -> Change:
-    """Other values of the first file in the manifest."""
+def listed(ending: str = "", **values: object) -> Change:
+    """Other values of the first file in the manifest whose name ends so."""
 
     def apply(folder: Path) -> None:
         path = folder / "manifest.json"
         manifest = json.loads(path.read_text())
-        manifest["files"][0] |= values
+        next(file for file in manifest["files"] if file["path"].endswith(ending)).update(values)
         path.write_text(json.dumps(manifest))
 
     return apply
@@ -316,7 +316,9 @@ HOSTILE: dict[str, tuple[Change, str]] = {
     "a path outside": (listed(path="../../models/vqvae/config.json"), "not that of a packed file"),
     "a whole path": (listed(path="/etc/passwd"), "not that of a packed file"),
     "a huge size": (listed(bytes=1 << 40), "bytes must be at most"),
-    "more than the disk holds": (listed(bytes=1 << 36), r"needs .* GB in models/|is not what"),
+    "more than the disk holds": (
+        listed(".safetensors", bytes=1 << 36), r"needs .* GB in models/|is not what",
+    ),
     "a pickle": (relisted(lambda f: (f / WEIGHTS).write_bytes(pickle.dumps(Bomb()))), "unreadable"),
     "a huge network": (configured(channels=1 << 20), "but config.json asks for"),
     "another network": (configured(channels=32), "but config.json asks for"),

@@ -2,7 +2,6 @@
 
 import io
 import json
-import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,21 +12,7 @@ import soundfile
 
 from melodygan.cli import main
 
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 PAGES = ("listen", "generate", "live", "convert", "explore", "train", "data")
-needs_browser = pytest.mark.skipif(
-    CHROMIUM is None, reason="no chromium: `apt-get install chromium` (.ci/run does so as root)"
-)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM)
-        yield started
-        started.close()
 
 
 @pytest.fixture
@@ -54,7 +39,6 @@ def generate(page: Any, seconds: str, model: str = "latent_prior") -> None:
     page.click("#generate-form button.primary")
 
 
-@needs_browser
 def test_it_asks_nobody_else_and_says_nothing_in_the_console(browser: Any, server: Any) -> None:
     opened = browser.new_page()
     said: list[str] = []
@@ -72,7 +56,6 @@ def test_it_asks_nobody_else_and_says_nothing_in_the_console(browser: Any, serve
     opened.close()
 
 
-@needs_browser
 def test_what_the_pipeline_made_is_there_to_hear(page: Any) -> None:
     page.wait_for_selector("#gallery figure")
     assert page.locator("#gallery figure").count() == 8
@@ -81,7 +64,6 @@ def test_what_the_pipeline_made_is_there_to_hear(page: Any) -> None:
     page.wait_for_function("document.querySelector('#gallery audio').currentTime > 0.1")
 
 
-@needs_browser
 def test_a_piece_is_generated_heard_and_saved(page: Any) -> None:
     generate(page, "1.5")
     page.wait_for_selector("[data-deed=generate] audio")
@@ -94,7 +76,6 @@ def test_a_piece_is_generated_heard_and_saved(page: Any) -> None:
     assert rate == 8000 and len(sound) == 12_000 and sound.std() > 0
 
 
-@needs_browser
 def test_an_uploaded_song_is_converted_and_compared_at_the_same_place(
     page: Any, song: Path
 ) -> None:
@@ -115,7 +96,6 @@ def test_an_uploaded_song_is_converted_and_compared_at_the_same_place(
     assert 3.9 < page.evaluate(f"{audio}.duration") < 4.1
 
 
-@needs_browser
 def test_work_outlives_a_reload_and_can_be_cancelled(page: Any) -> None:
     generate(page, "600")
     page.wait_for_selector("[data-deed=generate] progress")
@@ -129,7 +109,6 @@ def test_work_outlives_a_reload_and_can_be_cancelled(page: Any) -> None:
     page.wait_for_selector("[data-deed=generate] audio", state="detached")
 
 
-@needs_browser
 def test_live_music_sounds_soon_and_obeys_while_it_plays(page: Any) -> None:
     turn_to(page, "live")
     page.wait_for_selector("#live-button:enabled")
@@ -149,7 +128,6 @@ def test_live_music_sounds_soon_and_obeys_while_it_plays(page: Any) -> None:
     assert page.inner_text("#live-button") == "Play"
 
 
-@needs_browser
 def test_clips_are_explored_and_two_compared(page: Any) -> None:
     turn_to(page, "explore")
     page.click("#explore-form button.primary:enabled")
@@ -165,7 +143,6 @@ def test_clips_are_explored_and_two_compared(page: Any) -> None:
     assert page.locator("#ab input[type=radio]").count() == 2
 
 
-@needs_browser
 def test_files_are_checked_before_anything_is_trained(
     page: Any, song: Path, tmp_path: Path
 ) -> None:
@@ -181,7 +158,6 @@ def test_files_are_checked_before_anything_is_trained(
     assert "1 of 2 files can be used" in page.inner_text("[data-deed=check]")
 
 
-@needs_browser
 def test_training_shows_how_far_it_is_and_starts_and_ends(page: Any, project: Path) -> None:
     turn_to(page, "train")
     card = page.locator("#stages article", has_text="latent_prior")
@@ -198,7 +174,6 @@ def test_training_shows_how_far_it_is_and_starts_and_ends(page: Any, project: Pa
     assert "DVC" in page.inner_text("#train-lines")
 
 
-@needs_browser
 def test_everything_can_be_done_with_the_keyboard_alone(page: Any) -> None:
     page.wait_for_selector("#gallery figure")
     tab_until(page, "a[href='#generate']")
@@ -227,7 +202,6 @@ def tab_until(page: Any, selector: str) -> None:
     raise AssertionError(f"Tab never comes to {selector}")
 
 
-@needs_browser
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_telephone_shows_all_pages_and_an_accessibility_engine_finds_no_fault(
     browser: Any, server: Any, scheme: str

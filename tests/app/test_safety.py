@@ -174,7 +174,7 @@ def test_whoever_does_not_use_the_page_does_not_load_it() -> None:
         for file in package.rglob("*.py")
         if re.search("melodygan[.]app|starlette|uvicorn", file.read_text("utf-8"))
     }
-    assert {user for user in users if not user.startswith("app/")} == {"cli.py"}
+    assert {user for user in users if not user.startswith("app/")} == {"commands/runs.py"}
 
 
 def test_a_port_is_free_again_after_a_refusal() -> None:

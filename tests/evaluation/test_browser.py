@@ -1,27 +1,10 @@
 """The page in a real browser: it plays, it fits a telephone, and it asks nobody for anything."""
 
-import shutil
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from melodygan.evaluation.page import write_report
-
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None, reason="no chromium: `apt-get install chromium` (.ci/run does so as root)"
-)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM)
-        yield started
-        started.close()
 
 
 @pytest.fixture(scope="module")

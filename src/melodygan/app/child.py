@@ -18,7 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from melodygan.pipeline.errors import UserError, mendable
+from melodygan.pipeline.errors import mendable
 from melodygan.pipeline.process import die_with_parent, keep_bytecode
 
 _FOLDERS = re.compile(r"(?<![\w.~-])(?:~?/|\.cache/)(?:[^\s/:'\"]+/)+")
@@ -116,14 +116,11 @@ def _do(line: Line, request: dict[str, Any]) -> None:
 def _attempt(line: Line, action: Any) -> None:
     try:
         action()
-    except (UserError, OSError) as error:
-        told = mendable(error) if isinstance(error, OSError) else error
+    except Exception as error:
+        told = mendable(error)
         if told is None:
             traceback.print_exc()
-        line.say({"failed": scrubbed(str(told or BROKEN))})
-    except Exception:
-        traceback.print_exc()
-        line.say({"failed": BROKEN})
+        line.say({"failed": scrubbed(str(told)) if told else BROKEN})
 
 
 if __name__ == "__main__":

@@ -35,8 +35,6 @@ from melodygan.generation.makers import (
 from melodygan.generation.play import paced, steered
 from melodygan.pipeline.errors import UserError
 from melodygan.pipeline.params import load
-from melodygan.pipeline.runtime import Runtime
-from melodygan.training.device import start_device
 
 LONGEST = 20 * 60.0  # s of a song that is worked on
 AHEAD = 1.1  # s that live music is made before it is heard
@@ -48,7 +46,7 @@ Table = dict[str, Any]
 @cache
 def makers() -> Makers:
     """The trained models, loaded once: the page ends this process when they change."""
-    return Makers(load(MelConfig, "audio"), start_device(Runtime.read()), partial=True)
+    return Makers.here()
 
 
 def inventory() -> Table:
@@ -96,7 +94,7 @@ def generate(folder: Path, wish: Table, line: Line) -> Table:
         lines = making.go_on(song, label, wish["seconds"] or making.SECONDS, *drawn, heat)
     else:
         song, keep = _song(wish["song"]), bool(wish["keep_vocals"])
-        strength = 0.5 if wish["strength"] is None else wish["strength"]
+        strength = making.STRENGTH if wish["strength"] is None else wish["strength"]
         lines = making.vary(song, strength, label, *drawn, keep, heat)
     files = [{"file": f"out/{n:03d}.wav", "title": _title(lines[n])} for n in range(wish["count"])]
     return {"said": [_title(text) for text in lines], "files": files}

@@ -6,7 +6,7 @@ from typing import Any
 
 from melodygan.audio.mel import MelConfig
 from melodygan.dataset.clean_audio import CleanAudio
-from melodygan.evaluation.index import Made, read_index
+from melodygan.evaluation.index import KINDS, Made, read_index
 from melodygan.pipeline.errors import UserError
 from melodygan.pipeline.files import read_json
 from melodygan.pipeline.guard import stage_table
@@ -14,12 +14,6 @@ from melodygan.pipeline.params import load
 
 MADE, CLEAN, METRICS = Path("data/generated"), Path("data/clean"), Path("metrics")
 REPORT, DATA = METRICS / "report.html", METRICS / "data.html"
-_WORDS = {
-    "sample": "What it invents",
-    "conversion": "What it converts",
-    "extraction": "What it extracts",
-    "reconstruction": "What it rebuilds",
-}
 
 
 def gallery() -> dict[str, Any]:
@@ -29,14 +23,14 @@ def gallery() -> dict[str, Any]:
     for (model, kind), clips in groups.items():
         entry = models.setdefault(model, {"name": model, **_about(model), "kinds": []})
         entry["kinds"].append(
-            {"title": _WORDS.get(kind, kind), "clips": [_clip(clip) for clip in clips]}
+            {"title": KINDS.get(kind, kind), "clips": [_clip(clip) for clip in clips]}
         )
     ordered = sorted(models.values(), key=lambda m: _order(m["kinds"]))
     return {"models": ordered, "report": REPORT.is_file()}
 
 
 def _order(kinds: list[dict[str, Any]]) -> int:
-    titles = list(_WORDS.values())
+    titles = list(KINDS.values())
     return min((titles.index(k["title"]) for k in kinds if k["title"] in titles), default=9)
 
 

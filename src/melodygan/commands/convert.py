@@ -13,8 +13,6 @@ from melodygan.generation.songs import Hearing, Separation
 from melodygan.pipeline.errors import UserError
 from melodygan.pipeline.files import digest, sha256_file
 from melodygan.pipeline.params import load
-from melodygan.pipeline.runtime import Runtime
-from melodygan.training.device import start_device
 
 
 def convert(
@@ -37,7 +35,7 @@ def convert(
     """
     songs = _songs(song, out)
     audio = load(MelConfig, "audio")
-    makers = Makers(audio, start_device(Runtime.read()), partial=True)
+    makers = Makers.here()
     name, model, source = makers.converter(source, target)
     if isinstance(model, Extractor):
         if keep_vocals:

@@ -10,8 +10,6 @@ from melodygan.dataset.feature_set import FeatureSet
 from melodygan.generation.explore import Space, coder
 from melodygan.generation.makers import Makers
 from melodygan.pipeline.params import load
-from melodygan.pipeline.runtime import Runtime
-from melodygan.training.device import start_device
 
 
 @lru_cache(maxsize=4)
@@ -34,7 +32,7 @@ def explore(
     See `Space.clip`. Raises UserError for a label, clip or direction that is not there.
     """
     audio = load(MelConfig, "audio")
-    makers = Makers(audio, start_device(Runtime.read()), partial=True)
+    makers = Makers.here()
     found = space(makers, label)
     if out is None:
         lines = [

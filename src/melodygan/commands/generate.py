@@ -27,10 +27,9 @@ from melodygan.generation.recipe import Recipe, models_of, with_recipe
 from melodygan.generation.songs import Song
 from melodygan.pipeline.errors import UserError
 from melodygan.pipeline.params import load
-from melodygan.pipeline.runtime import Runtime
-from melodygan.training.device import start_device
 
 SECONDS = 30.0  # of a piece by a model that can make any length
+STRENGTH = 0.5  # of a variation, where none is asked for
 AHEAD = 1.0  # s that steered music is made before it is heard
 HOTTEST = 10.0  # above it all codes are about equally likely
 
@@ -148,7 +147,7 @@ def vary(
 def _makers(out: Path) -> Makers:
     if out.exists() and not out.is_dir():
         raise UserError(f"{out} is a file: give the name of a folder for the results")
-    return Makers(load(MelConfig, "audio"), start_device(Runtime.read()), partial=True)
+    return Makers.here()
 
 
 def _files(out: Path, seed: int, count: int, song: Path | None = None) -> list[tuple[Path, int]]:
@@ -180,7 +179,7 @@ def play(
             "sound does not belong on a terminal: add `-o OUT.wav`, or `| ffplay -nodisp -`"
         )
     audio = load(MelConfig, "audio")
-    makers = Makers(audio, start_device(Runtime.read()), partial=True)
+    makers = Makers.here()
     frames = None if seconds is None else -(-round(seconds * audio.sample_rate) // audio.hop_length)
     if orders is not None:
         name, player = makers.player(model, label)

@@ -17,6 +17,13 @@ from melodygan.pipeline.files import as_written, read_rows, text
 
 Float = NDArray[np.float32]
 
+KINDS = {  # of clips, in the order in which pages show them
+    "sample": "What it invents",
+    "conversion": "What it converts",
+    "extraction": "What it extracts",
+    "reconstruction": "What it rebuilds",
+}
+
 
 @dataclass(frozen=True)
 class Made:

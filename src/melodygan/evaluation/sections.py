@@ -6,7 +6,7 @@ from itertools import groupby
 from typing import Any
 
 from melodygan.evaluation.generated import Judge
-from melodygan.evaluation.index import Made
+from melodygan.evaluation.index import KINDS, Made
 from melodygan.evaluation.players import listen
 from melodygan.evaluation.readings import Score, name_of, read_scores
 from melodygan.page.charts import scale_between
@@ -17,12 +17,6 @@ WIDTHS = {  # that would settle most questions, of scores of invented sound
     "time_distance": 0.1,
     "order_auc": 0.1,
     "memorisation": 0.1,
-}
-KINDS = {
-    "sample": "What it invents",
-    "conversion": "What it converts",
-    "extraction": "What it extracts",
-    "reconstruction": "What it rebuilds",
 }
 
 

@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 from melodygan.audio.mel import MelConfig
 from melodygan.pipeline.errors import UserError
 from melodygan.pipeline.guard import stage_table
+from melodygan.pipeline.params import load
+from melodygan.pipeline.runtime import Runtime
 from melodygan.training.weights import folders_read
 
 Float = NDArray[np.float32]
@@ -165,6 +167,13 @@ class Makers:
             with folders_read() as folders:
                 self.models[name] = load_maker(root / "models" / name, audio, device)
             self._read[name] = {folder.name for folder in folders}
+
+    @classmethod
+    def here(cls) -> Self:
+        """The trained models that are here, on the device that params.yaml names."""
+        from melodygan.training.device import start_device
+
+        return cls(load(MelConfig, "audio"), start_device(Runtime.read()), partial=True)
 
     def able(self, what: type[T]) -> dict[str, T]:
         """The models that can do `what`, one of the protocols, by name."""

@@ -6,10 +6,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import joblib
 import pytest
+
+from melodygan.pipeline import backend
+from melodygan.pipeline.errors import UserError
+from melodygan.pipeline.runtime import Runtime
 
 Project = Any  # the fixture's class, in conftest.py
 
@@ -161,6 +167,32 @@ def test_a_cluster_that_is_lost_in_mid_run_is_one_line(
     assert stage.returncode == 1
     assert "has no workers" in errors if lost == "workers" else "is lost" in errors
     assert len(errors.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("lost", ["workers", "scheduler"])
+def test_a_cluster_that_is_lost_before_it_hands_over_a_result_is_one_line(
+    cluster: Cluster, lost: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each time after the client has heard that a task is done, and before it has the result."""
+    heard = backend._next
+
+    def killing(*arguments: Any) -> list[Any]:
+        ended = heard(*arguments)
+        for process in cluster.processes[1:] if lost == "workers" else cluster.processes[:1]:
+            process.kill()
+            process.wait()
+        return ended
+
+    monkeypatch.setattr(backend, "_next", killing)
+    monkeypatch.setattr(backend, "_PATIENCE", 3.0)
+    monkeypatch.setattr(backend, "_GATHER", 0.5)
+    runtime = replace(Runtime.read(), backend="dask", dask_scheduler=cluster.address)
+    told = "has no workers" if lost == "workers" else "is lost"
+    with (
+        pytest.raises(UserError, match=told),
+        backend.parallel(runtime, 1, lambda task, reason: reason) as run,
+    ):
+        list(run([joblib.delayed(len)("four")]))
 
 
 def test_a_cluster_that_does_not_answer_is_one_line(toy: Project) -> None:

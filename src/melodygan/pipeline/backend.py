@@ -6,6 +6,7 @@ Both only supervise child processes (`pipeline/child.py`), which do the work.
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import CancelledError
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -19,6 +20,7 @@ Task = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]  # as joblib.d
 Run = Callable[[Sequence[Task]], Iterator[Any]]
 Killed = Callable[[Task, str], Any]
 _PATIENCE = 20.0  # s without any worker, after which the cluster is taken for gone
+_GATHER = 5.0  # s in which a result comes from its worker
 
 
 @contextmanager
@@ -65,7 +67,8 @@ def _dask(scheduler: str) -> Iterator[Any]:
         try:
             yield client
         finally:
-            with suppress(OSError, RuntimeError):  # of a cluster that is lost
+            # what there is of a cluster that is lost; its CancelledError is no OSError
+            with suppress(OSError, RuntimeError, CancelledError):
                 client.run(close_all)
 
 
@@ -88,45 +91,53 @@ def _on_cluster(client: Any, tasks: Sequence[Task], killed: Killed) -> Iterator[
 
 def _results(client: Any, tasks: Sequence[Task]) -> Iterator[tuple[Task, Any, str]]:
     """Each task with its result, or with why Dask gave it up."""
-    from concurrent.futures import CancelledError
-
     from distributed import KilledWorker, as_completed
-    from distributed.comm.core import CommClosedError
 
+    address = client.scheduler.address
     futures = {
         client.submit(function, *arguments, **named, pure=False): (function, arguments, named)
         for function, arguments, named in tasks
     }
     waiting = as_completed(futures, loop=client.loop)
-    try:
-        while not waiting.is_empty():
-            for future in _next(client, waiting):
-                task = futures.pop(future)
-                try:
-                    result = future.result()
-                except KilledWorker as error:
-                    yield task, None, str(error).splitlines()[0]
-                else:
-                    yield task, result, ""
-    except (CancelledError, CommClosedError):
-        raise UserError(
-            f"the Dask scheduler at {client.scheduler.address} is lost: start it and its workers "
-            "again and run `dvc repro`: tracks that are done stay done"
-        ) from None
+    while not waiting.is_empty():
+        for future in _next(client, waiting, address):
+            try:
+                result = future.result(timeout=_GATHER)
+            except KilledWorker as error:
+                yield futures.pop(future), None, str(error).splitlines()[0]
+            except (CancelledError, OSError) as error:
+                if future.status == "error":  # the task's own
+                    raise
+                if not isinstance(error, TimeoutError):
+                    raise _lost(address) from None
+                waiting.add(future)  # its worker died with the result: it is done once more
+            else:
+                yield futures.pop(future), result, ""
 
 
-def _next(client: Any, waiting: Any) -> list[Any]:
+def _next(client: Any, waiting: Any, address: str) -> list[Any]:
     """Futures that have ended; UserError when there has been no worker for some time."""
     began = asked = time.monotonic()
     while not (ended := waiting.next_batch(block=False)):
         time.sleep(0.05)
         if time.monotonic() > asked + 1:
             asked = time.monotonic()
-            if client.ncores():
+            try:
+                workers = client.ncores()
+            except (OSError, RuntimeError):  # the latter: the client has ended its connections
+                raise _lost(address) from None
+            if workers:
                 began = asked
             elif asked > began + _PATIENCE:
                 raise UserError(
-                    f"the Dask scheduler at {client.scheduler.address} has no workers: start some "
-                    "with `dask worker` and run `dvc repro`: tracks that are done stay done"
+                    f"the Dask scheduler at {address} has no workers: start some with "
+                    "`dask worker` and run `dvc repro`: tracks that are done stay done"
                 )
     return list(ended)
+
+
+def _lost(address: str) -> UserError:
+    return UserError(
+        f"the Dask scheduler at {address} is lost: start it and its workers again and run "
+        "`dvc repro`: tracks that are done stay done"
+    )

@@ -93,6 +93,22 @@ def test_matched_magnitude_has_the_mel_and_uncovered_bins_stay(
     assert torch.equal(kept, start[:, uncovered])
 
 
+@pytest.mark.parametrize(
+    "config",
+    [FULL, LOW, MelConfig(22050, 1024, 256, 1024, 7, 0.0, 8000.0)],
+    ids=["full band", "narrow band", "few filters"],
+)
+def test_a_round_of_matching_is_the_update_of_the_paper(audio: Tensor, config: MelConfig) -> None:
+    """Written out with the whole matrix of filters, in double precision."""
+    mel, start = batch_log_mel(audio, config), stft(audio, config).abs().clamp_min(1e-5)
+    filters = torch.tensor(mel_filterbank(config)).double()
+    cover = filters.sum(0)[:, None]
+    ratio = mel.double().exp() / (filters @ start.double()).clamp_min(1e-5)
+    gain = torch.where(cover > 0, filters.T @ ratio / cover.clamp_min(1e-30), 1.0)
+    wanted = (start * gain).clamp_min(1e-5)
+    torch.testing.assert_close(match_mel(start, mel, config).double(), wanted, rtol=1e-4, atol=0)
+
+
 def test_knowing_the_mel_halves_its_error(audio: Tensor) -> None:
     mel = batch_log_mel(audio, FULL)
     magnitude = mel_to_magnitude(mel, FULL)

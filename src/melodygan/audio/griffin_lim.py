@@ -19,6 +19,7 @@ from melodygan.audio.stft import overlap_add, stft
 MOMENTUM = 0.99
 TINY = 1e-6  # smallest curvature of a peak
 BLOCK = 256  # frames whose windowed samples still fit into the processor's cache
+BAND = 16  # neighbouring columns of a banded matrix that are multiplied together
 SMALLEST = 1e-8  # divisor: below it there is no signal
 HELD = 0.25  # of the iterations keep the first magnitude, until the phases are worth listening to
 
@@ -241,13 +242,32 @@ class _MelMatch:
         filters = torch.tensor(mel_filterbank(config), device=log_mel.device)
         cover = filters.sum(0)
         self.covered = cover > 0
-        self.there = filters.T.contiguous()
-        self.back = filters / torch.where(self.covered, cover, 1.0)
+        self.there = _Banded(filters.T)
+        self.back = _Banded(filters / torch.where(self.covered, cover, 1.0))
         self.uncovered = torch.where(self.covered, 0.0, 1.0)  # their gain
         self.wanted = log_mel.exp().contiguous()
 
     def __call__(self, magnitude: Tensor, block: slice) -> Tensor:
         """(batch, frames of the block, bins) -> the same, nearer to the mel."""
-        ratio = self.wanted[:, block] / (magnitude @ self.there).clamp_min_(LOG_FLOOR)
-        gain = (ratio @ self.back).add_(self.uncovered)
+        ratio = self.wanted[:, block] / self.there(magnitude).clamp_min_(LOG_FLOOR)
+        gain = self.back(ratio).add_(self.uncovered)
         return (magnitude * gain).clamp_min_(LOG_FLOOR)
+
+
+class _Banded:
+    """Product with a matrix (inputs, outputs) of which each column has one short run of non-zeros.
+
+    So it is with mel filters in both directions; columns are taken together with their neighbours,
+    and only the rows that they need, which costs a fifth of the whole product.
+    """
+
+    def __init__(self, matrix: Tensor) -> None:
+        self.parts = []
+        for columns in matrix.split(BAND, 1):
+            rows = columns.any(1).nonzero()
+            run = slice(int(rows[0]), int(rows[-1]) + 1) if len(rows) else slice(0, 1)
+            self.parts.append((run, columns[run].contiguous()))
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """(..., inputs) -> (..., outputs)."""
+        return torch.cat([x[..., run] @ columns for run, columns in self.parts], -1)

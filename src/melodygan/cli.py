@@ -9,9 +9,12 @@ import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 from melodygan.commands import runs
 from melodygan.pipeline.errors import UserError, mendable
+
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -45,6 +48,20 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
+    for add in (
+        _add_pipeline,
+        _add_convert,
+        _add_generate,
+        _add_live,
+        _add_looks,
+        _add_trainings,
+        _add_exchange,
+    ):
+        add(commands)
+    return parser
+
+
+def _add_pipeline(commands: Commands) -> None:
     command = commands.add_parser("lock", help="resolve data/sources.yaml into its lock file")
     command.set_defaults(run=runs.lock)
 
@@ -69,6 +86,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.set_defaults(run=runs.prune)
 
+
+def _add_convert(commands: Commands) -> None:
     command = commands.add_parser("convert", help="turn whole songs into another style, or stem")
     command.add_argument("song", type=Path, metavar="SONG", help="a file, or a folder of them")
     command.add_argument("--to", required=True, metavar="LABEL", help="the style or stem wanted")
@@ -88,6 +107,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.set_defaults(run=runs.convert)
 
+
+def _add_generate(commands: Commands) -> None:
     command = commands.add_parser("generate", help="invent new pieces of music")
     _add_invention(command)
     command.add_argument(
@@ -124,6 +145,8 @@ def _parser() -> argparse.ArgumentParser:
     again.add_argument("--song", type=Path, metavar="SONG", help="the song that it was made from")
     command.set_defaults(run=runs.generate)
 
+
+def _add_live(commands: Commands) -> None:
     command = commands.add_parser("play", help="invent music as a WAV stream, without end")
     _add_invention(command)
     command.add_argument("--seconds", type=_length, metavar="S", help="default: no end")
@@ -146,6 +169,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.set_defaults(run=runs.app)
 
+
+def _add_looks(commands: Commands) -> None:
     command = commands.add_parser("check", help="tell which of your files could not be used, why")
     command.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="files or folders")
     command.set_defaults(run=runs.check)
@@ -161,6 +186,8 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("-o", "--out", type=Path, metavar="OUT.wav", help="default: list the ways")
     command.set_defaults(run=runs.explore)
 
+
+def _add_trainings(commands: Commands) -> None:
     command = commands.add_parser("tune", help="search a stage's params by its validation score")
     command.add_argument("stage", metavar="STAGE")
     limit = command.add_mutually_exclusive_group()
@@ -186,6 +213,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.set_defaults(run=runs.report)
 
+
+def _add_exchange(commands: Commands) -> None:
     command = commands.add_parser("import-vocoder", help="make a public checkpoint models/vocoder")
     command.add_argument("name", metavar="PATH|universal")
     command.add_argument(
@@ -210,7 +239,6 @@ def _parser() -> argparse.ArgumentParser:
         "-o", "--out", type=Path, default=Path("vocoder.onnx"), help="default: vocoder.onnx"
     )
     command.set_defaults(run=runs.export)
-    return parser
 
 
 def _add_invention(command: argparse.ArgumentParser) -> None:

@@ -54,7 +54,7 @@ DEMO_SHARE = 0.3  # of the crops; the folders share the others equally
 SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
 LUFS = -23.0
 
-STEPS = 3000
+STEPS = 24000
 BATCH, FRAMES = 4, 64
 LEARNING_RATE = 3e-3
 RISE, FALL = 100, 0.25  # steps of the rate's rise; share of the steps in which it falls to zero
@@ -63,6 +63,10 @@ AVERAGE = 0.999  # decay of the mean of the weights, which is what is shipped
 BENT = 0.5  # share of the crops at another pitch and tempo, by up to BEND octaves
 BEND = 0.4
 LEVELS = (-12.0, 6.0)  # dB
+TOGETHER = 0.2  # share of the crops that are the sum of two
+COLOURED = 0.5  # share of the crops with another balance of low and high
+COLOURS, COLOUR = 6, 6.0  # points of the balance over all octaves; dB by which they lie off
+LOWEST = 60.0  # Hz, the lowest of these points
 SAVE_EVERY, MEASURE_EVERY = 100, 2000  # steps
 MEASURED = slice(2, 8)  # s of a held-out recording
 
@@ -126,6 +130,13 @@ class Recordings:
                 of.setdefault(name, []).append(sounds[key])
 
     def crop(self, samples: int, random: np.random.Generator) -> Float:
+        """So many samples to train on: of one sound, or of two together, as songs have many."""
+        crop = self._crop(samples, random)
+        if random.random() < TOGETHER:
+            crop += self._crop(samples, random)
+        return coloured(crop, self.rate, random) if random.random() < COLOURED else crop
+
+    def _crop(self, samples: int, random: np.random.Generator) -> Float:
         """So many samples of a training sound, in another pitch and tempo and at another level."""
         folders = [name for name in self.train if name != "demo"]
         share = 1 - DEMO_SHARE if folders else 0
@@ -150,6 +161,16 @@ class Recordings:
         loudness = integrated_loudness(sound, self.rate)
         gain = normalising_gain(loudness, magnitude(sound), LUFS, -1.0)
         return to_int16(sound * np.float32(gain))
+
+
+def coloured(sound: Float, rate: int, random: np.random.Generator) -> Float:
+    """The sound with its spectrum bent smoothly, as by another room or another desk."""
+    frequencies = np.fft.rfftfreq(len(sound), 1 / rate)
+    points = np.geomspace(LOWEST, rate / 2, COLOURS)
+    gains = random.uniform(-COLOUR, COLOUR, COLOURS)
+    gain = 10 ** (np.interp(frequencies, points, gains) / 20)
+    bent: Float = np.fft.irfft(np.fft.rfft(sound) * gain, len(sound)).astype(np.float32)
+    return bent
 
 
 def synthesis(log_magnitude: Tensor, audio: MelConfig) -> Tensor:

@@ -7,6 +7,7 @@ import argparse
 import os
 import signal
 import sys
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeAlias
@@ -90,8 +91,12 @@ def _add_pipeline(commands: Commands) -> None:
 def _add_convert(commands: Commands) -> None:
     command = commands.add_parser("convert", help="turn whole songs into another style, or stem")
     command.add_argument("song", type=Path, metavar="SONG", help="a file, or a folder of them")
-    command.add_argument("--to", required=True, metavar="LABEL", help="the style or stem wanted")
-    command.add_argument("--from", dest="source", metavar="LABEL", help="the song's own style")
+    command.add_argument(
+        "--to", type=_label, required=True, metavar="LABEL", help="the style or stem wanted"
+    )
+    command.add_argument(
+        "--from", type=_label, dest="source", metavar="LABEL", help="the song's own style"
+    )
     command.add_argument(
         "-o", "--out", type=Path, required=True, metavar="OUT", help="a WAV file, or a folder"
     )
@@ -176,7 +181,7 @@ def _add_looks(commands: Commands) -> None:
     command.set_defaults(run=runs.check)
 
     command = commands.add_parser("explore", help="walk between a label's clips, or beyond them")
-    command.add_argument("--label", required=True, metavar="LABEL")
+    command.add_argument("--label", type=_label, required=True, metavar="LABEL")
     command.add_argument("--clip", type=int, default=0, metavar="N", help="default: 0")
     command.add_argument("--to", type=int, metavar="N", help="another clip to carry it over to")
     command.add_argument("--blend", type=_share, default=0.5, metavar="S", help="default: 0.5")
@@ -242,7 +247,7 @@ def _add_exchange(commands: Commands) -> None:
 
 
 def _add_invention(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--label", metavar="LABEL", help="the style; default: any")
+    command.add_argument("--label", type=_label, metavar="LABEL", help="the style; default: any")
     command.add_argument("--model", metavar="NAME", help="default: the first that fits")
     command.add_argument("--seed", type=_seed, metavar="SEED", help="default: 0")
     command.add_argument(
@@ -267,6 +272,10 @@ def _count(text: str) -> int:
     if value < 1:
         raise argparse.ArgumentTypeError(f"must be at least 1, not {text}")
     return value
+
+
+def _label(text: str) -> str:
+    return unicodedata.normalize("NFC", text)  # as labels are; a Mac's names of files are not
 
 
 def _seed(text: str) -> int:

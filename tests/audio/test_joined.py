@@ -64,6 +64,48 @@ def test_files_joined_end_to_end_are_heard_to_the_end(
     assert seconds(tmp_path, first) == pytest.approx(2, abs=0.05)
 
 
+@pytest.mark.parametrize("kind", ["MP3", "FLAC", "OGG", "AU", "CAF"])
+def test_what_is_joined_to_a_wav_is_not_taken_for_samples_of_it(tmp_path: Path, kind: str) -> None:
+    (tmp_path / "second").write_bytes(encoded(kind, 2, 3))
+    data = encoded("WAV", 1, 2) + (tmp_path / "second").read_bytes()
+    assert seconds(tmp_path, data) == pytest.approx(5, abs=0.1)
+    whole, _ = decode(tmp_path / "song.bin")
+    alone, _ = decode(tmp_path / "second")
+    np.testing.assert_array_equal(whole[2 * RATE :], alone)
+
+
+def test_files_that_only_ffmpeg_knows_are_joined_too(tmp_path: Path) -> None:
+    parts = []
+    for length in (2, 3):
+        file = io.BytesIO()
+        with av.open(file, "w", format="tta") as container:
+            stream = container.add_stream("tta", rate=RATE, layout="mono")
+            frame = av.AudioFrame.from_ndarray(tune(length, length)[None], "fltp", "mono")
+            frame.sample_rate, frame.pts = RATE, 0
+            context = stream.codec_context
+            resampler = av.AudioResampler(context.format, "mono", RATE, context.frame_size or None)
+            for part in [*resampler.resample(frame), *resampler.resample(None), None]:
+                container.mux(stream.encode(part))
+        parts.append(file.getvalue())
+    assert seconds(tmp_path, b"".join(parts)) == pytest.approx(5, abs=0.1)
+
+
+@pytest.mark.parametrize(("size", "heard"), [(0, True), (0xFFFFFFFF, True), (1000, False)])
+def test_an_aiff_that_counts_too_little_is_heard_or_told(
+    tmp_path: Path, size: int, heard: bool
+) -> None:
+    data = bytearray(encoded("AIFF", 4, 3))
+    at = data.index(b"SSND")
+    data[at + 4 : at + 8] = struct.pack(">I", size)
+    if heard:
+        assert seconds(tmp_path, data) == pytest.approx(3, abs=0.01)
+    else:
+        with pytest.raises(AudioError, match=r"% of it cannot be decoded"):
+            seconds(tmp_path, data)
+    picture = b"ID3 " + struct.pack(">I", len(tag(90_000))) + tag(90_000)
+    assert seconds(tmp_path, encoded("AIFF", 4, 1) + picture) == 1
+
+
 def test_the_second_file_sounds_as_by_itself_and_can_be_cut_out(tmp_path: Path) -> None:
     first, second = encoded("FLAC", 1, 2), encoded("FLAC", 2, 3)
     path = tmp_path / "joined.flac"

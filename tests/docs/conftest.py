@@ -1,6 +1,7 @@
 """A checkout with the real code and a small made-up data set, in which a page's code can run."""
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import fake
@@ -13,9 +14,15 @@ FRAMES = 200  # of a track
 AUDIO = MelConfig(8000, 256, 64, 256, 24, 0.0, 4000.0)
 
 
-@pytest.fixture
-def checkout(tmp_path: Path) -> Path:
-    """The code, dvc.yaml, params.yaml for tiny features, and those features, without git."""
+@pytest.fixture(scope="session")
+def make_checkout() -> Callable[[Path], Path]:
+    """Make in an empty folder a checkout: the code, dvc.yaml, params.yaml for tiny features, and
+    those features, without git.
+    """
+    return _make_checkout
+
+
+def _make_checkout(tmp_path: Path) -> Path:
     hidden = shutil.ignore_patterns("__pycache__")
     for name in ("src", "stages", "tests/pipeline"):
         shutil.copytree(fake.ROOT / name, tmp_path / name, ignore=hidden)

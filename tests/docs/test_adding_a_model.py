@@ -4,8 +4,10 @@ import importlib.util
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -31,8 +33,22 @@ BESIDE = {"dvc.yaml": "stages:\n"}
 
 
 @pytest.fixture
-def extended(checkout: Path) -> Path:
-    """The checkout with the page's blocks in it."""
+def extended(make_checkout: Callable[[Path], Path], tmp_path: Path) -> Path:
+    """A checkout with the page's blocks in it."""
+    return extend(make_checkout(tmp_path))
+
+
+@pytest.fixture(scope="module")
+def learnt(
+    make_checkout: Callable[[Path], Path], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, str]:
+    """Another, in which the stage has run once, and what it said."""
+    place = extend(make_checkout(tmp_path_factory.mktemp("learnt")))
+    return place, run(place, "stages/denoiser.py")
+
+
+def extend(checkout: Path) -> Path:
+    """Put the page's blocks into a checkout."""
     for name, text in BLOCKS:
         path = checkout / name
         if name in BESIDE:
@@ -83,8 +99,10 @@ def test_the_example_is_at_most_80_lines() -> None:
     assert 40 < len(lines) <= 80
 
 
-def test_the_example_trains_scores_and_ends_with_its_verdict(extended: Path) -> None:
-    said = run(extended, "stages/denoiser.py")
+def test_the_example_trains_scores_and_ends_with_its_verdict(
+    learnt: tuple[Path, str], tmp_path: Path
+) -> None:
+    extended, said = shutil.copytree(learnt[0], tmp_path / "checkout"), learnt[1]
     scores = json.loads((extended / "metrics/denoiser.json").read_text())
     assert 0 < scores["log_mel_l1"] < 0.5 * scores["baseline_log_mel_l1"]
     verdict = (
@@ -104,8 +122,10 @@ def test_the_example_trains_scores_and_ends_with_its_verdict(extended: Path) -> 
     assert "is up to date" not in said and "didn't change" not in said
 
 
-def test_the_example_is_heard_and_judged_without_a_line_for_it(extended: Path) -> None:
-    run(extended, "stages/denoiser.py")
+def test_the_example_is_heard_and_judged_without_a_line_for_it(
+    learnt: tuple[Path, str], tmp_path: Path
+) -> None:
+    extended = shutil.copytree(learnt[0], tmp_path / "checkout")
     table = YAML().load(extended / "dvc.yaml")
     stages = table["stages"]
     vocoder = ["models/vocoder", "src/melodygan/models/vocoder"]

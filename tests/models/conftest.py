@@ -1,5 +1,6 @@
 """A small made-up data set of two styles in a project of its own, in which stages can run."""
 
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from melodygan.audio.mel import MelConfig
 from melodygan.dataset.feature_set import FeatureSet
 from melodygan.models.vqvae.model import TrainedVQVAE
 from melodygan.pipeline import Stage
+from melodygan.pipeline.files import digest, sha256_file
 from melodygan.pipeline.params import load
 from melodygan.scores.sets import RealSets
 from melodygan.training.data import Data
@@ -92,6 +94,33 @@ def trained(project: Path) -> Callable[..., Any]:
         return task
 
     return run
+
+
+_LEARNT: dict[str, Path] = {}
+
+
+@pytest.fixture
+def learnt(
+    trained: Callable[..., Any],
+    params: Callable[..., Any],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Callable[..., TrainedVQVAE]:
+    """The VQ-VAE in models/vqvae that has learnt the features with changed params.
+
+    Each process trains it once for equal ones: what is tested stands on it.
+    """
+
+    def of(**changes: Any) -> TrainedVQVAE:
+        values, folder = params("vqvae", **changes), Path("models/vqvae")
+        key = digest([repr(values), sha256_file(Path("data/features/mel-00.npy"))])
+        if key in _LEARNT:
+            shutil.copytree(_LEARNT[key], folder)
+        else:
+            trained("vqvae", values)
+            _LEARNT[key] = Path(shutil.copytree(folder, tmp_path_factory.mktemp("vqvae") / "kept"))
+        return TrainedVQVAE.load(folder, fake.AUDIO)
+
+    return of
 
 
 @pytest.fixture

@@ -236,6 +236,13 @@ def test_each_generator_hears_every_other_label_in_turn(trio, params, make) -> N
 def test_labels_that_are_named_are_those_that_are_learnt(trio, params) -> None:
     for labels in (["struck", "blown"], ["struck", "blown", "plucked"]):
         assert choose_labels(params("cyclegan", labels=labels), trio) == tuple(labels)
+    cafe = "caf\u00e9"
+    tracks = [replace(t, label=cafe) if t.label == "blown" else t for t in pieces(("blown", *TWO))]
+    fake.write_features(Path("data/features"), tracks)
+    decomposed = params("cyclegan", labels=["struck", "cafe\u0301"])
+    assert choose_labels(decomposed, FeatureSet(Path("data/features"), fake.AUDIO)) == (
+        "struck", cafe,
+    )  # fmt: skip
     with pytest.raises(UserError, match="no validation track with label lone"):
         choose_labels(params("cyclegan", labels=["struck", "lone"]), trio)
 

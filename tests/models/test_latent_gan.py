@@ -59,10 +59,10 @@ def test_training_moves_samples_to_what_the_decoder_makes_of_held_out_tracks(
     [{"loss": "vanilla"}, {"loss": "hinge"}, {"loss": "wgan_gp", "penalty_every": 1, "steps": 500}],
 )
 def test_with_labels_each_loss_moves_samples_to_their_label(
-    trained, make, features, params, settings
+    learnt, trained, make, features, params, settings
 ) -> None:
     """Further from untrained than half of the way to perfect, by a classifier of real clips."""
-    trained("vqvae", params("vqvae", steps=200, lr=3e-3, stride=4))
+    learnt(steps=200, lr=3e-3, stride=4)
     values = params("latent_gan", **LEARNING | {"steps": 300, "conditional": True} | settings)
     untrained = make("latent_gan", values)
     assert untrained.labels == ["beat", "drone"]
@@ -145,6 +145,15 @@ def test_the_gan_invents_as_many_components_as_it_is_told(
     task = make("latent_gan", params("latent_gan", components=components))
     assert task.generator(torch.zeros(1, 8)).shape == (1, components, 4, 8)
     assert task.trained().sample(2, 0).shape == (2, 64, 32)
+
+
+def test_more_components_than_the_latents_have_are_refused(make, features, params) -> None:
+    """They would be left out in silence, and the model could never be loaded again."""
+    make("vqvae", params("vqvae")).trained().save(Path("models/vqvae"))
+    for stage in ("latent_gan", "wgan_gp"):
+        make(stage, params(stage, components=8))
+        with pytest.raises(UserError, match=r"components 9 are more .* \(vqvae.code_dim 8\)"):
+            make(stage, params(stage, components=9))
 
 
 def test_a_task_that_shares_its_latents_begins_as_one_that_does_not(

@@ -159,9 +159,9 @@ def test_training_pieces_are_moved_and_held_out_ones_are_not(make, features, par
 
 
 def test_training_makes_ordered_music_of_the_wanted_label(
-    trained, make, features, params, rebuilt_sets
+    learnt, trained, make, features, params, rebuilt_sets
 ) -> None:
-    vqvae = trained("vqvae", params("vqvae", **VQVAE)).trained()
+    vqvae = learnt(**VQVAE)
     rebuilt = rebuilt_sets(vqvae)
     task = make("latent_prior", params("latent_prior", **LEARNING))
     before = rebuilt.scores(np.concatenate(list(task.invent(64).values())))
@@ -203,9 +203,9 @@ def test_training_makes_ordered_music_of_the_wanted_label(
 
 
 def test_passages_of_training_tracks_are_told_wherever_they_are_joined_and_new_ones_are_not(
-    trained, make, features, params, monkeypatch
+    learnt, make, features, params, monkeypatch
 ) -> None:
-    vqvae = trained("vqvae", params("vqvae", **VQVAE)).trained()
+    vqvae = learnt(**VQVAE)
     task = make("latent_prior", params("latent_prior", columns=32))
     rng = np.random.default_rng(0)
 

@@ -40,8 +40,12 @@ def work(folder, track, seconds):
 """
 
 MAIN = """
+import json
+from melodygan.pipeline import backend
 from melodygan.pipeline.tracks import Job, map_tracks
 from band.work import work
+for name, patience in json.loads(Path("patience").read_text()).items():
+    setattr(backend, name, patience)
 seconds = float(Path("seconds").read_text())
 jobs = [Job(str(n), str(n), (str(n), seconds)) for n in range(8)]
 
@@ -59,6 +63,7 @@ def toy(project: Project) -> Project:
     project.write("src/band/work.py", WORK)
     project.main(MAIN)
     project.write("seconds", "0")
+    project.write("patience", "{}")
     return project
 
 
@@ -104,6 +109,8 @@ class Cluster:
 @pytest.fixture
 def cluster(project: Project, tmp_path: Path) -> Iterator[Cluster]:
     made = Cluster(tmp_path / "cluster", project.environment, "--no-nanny")
+    log = made.folder / "log"  # a test's patience may be shorter than their start
+    wait_for(lambda: log.read_text().count("Registered to:") == 2, "the second worker")
     yield made
     made.close()
 
@@ -159,6 +166,7 @@ def test_a_cluster_that_is_lost_in_mid_run_is_one_line(
 ) -> None:
     use_dask(toy, cluster.address)
     toy.write("seconds", "0.5")
+    toy.write("patience", '{"_PATIENCE": 3.0}')
     stage = toy.start("stages/toy.py")
     wait_for(lambda: len(list(toy.root.glob("started-*"))) >= 3, "the third track")
     for process in cluster.processes[1:] if lost == "workers" else cluster.processes[:1]:
@@ -197,6 +205,7 @@ def test_a_cluster_that_is_lost_before_it_hands_over_a_result_is_one_line(
 
 def test_a_cluster_that_does_not_answer_is_one_line(toy: Project) -> None:
     use_dask(toy, "tcp://127.0.0.1:9")
+    toy.write("patience", '{"_ANSWER": 1.0}')
     result = toy.python("stages/toy.py")
     assert result.returncode == 1
     assert "runtime.dask_scheduler: no answer from tcp://127.0.0.1:9" in result.stderr

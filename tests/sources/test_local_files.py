@@ -115,6 +115,18 @@ def test_what_is_no_line_of_facts_is_no_hindrance(project: Any, tone: Tone, line
     assert line not in Path(".cache/files.jsonl").read_bytes().splitlines()
 
 
+def test_a_line_with_a_wrong_bit_is_no_line(project: Any, tone: Tone, read: list[str]) -> None:
+    """A wrong hash would go into the lock, and `melodygan lock`, the remedy, would not mend it."""
+    put("a.wav", tone(100))
+    project.lock(FOLDER)
+    before, known = project.lock_file.read_bytes(), Path(".cache/files.jsonl")
+    (sha256,) = {track.sha256 for track in read_lock(project.lock_file).tracks}
+    wrong = ("1" if sha256[9] == "0" else "0").join([sha256[:9], sha256[10:]])
+    known.write_text(known.read_text().replace(sha256, wrong))
+    project.lock()
+    assert read == ["a.wav", "a.wav"] and project.lock_file.read_bytes() == before
+
+
 @pytest.fixture
 def fragile_decoder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A soundfile for child processes that does not survive certain bytes."""

@@ -349,6 +349,25 @@ def test_an_interrupted_lock_goes_on_with_what_it_has(server: Any, tone: Tone) -
     assert [path for path in store_root().iterdir() if len(path.name) != 64] == []
 
 
+@pytest.mark.parametrize("line", [b"5", b"[[1], 2]", b'[["url"], {}, "0"]', b"[" * 9999, b"\xff"])
+def test_what_is_no_line_of_the_journal_is_no_hindrance(
+    server: Any, tone: Tone, line: bytes
+) -> None:
+    (store_root() / "unfinished-lock.jsonl").write_bytes(line)
+    assert relock({"url": server.add("/s.wav", tone(440)), "allow_private": True}).total == 1
+
+
+def test_a_line_of_the_journal_with_a_wrong_bit_is_fetched_again(server: Any, tone: Tone) -> None:
+    source = {"url": server.add("/s.wav", tone(440)), "allow_private": True}
+    with pytest.raises(UserError):
+        relock(source, {"folder": "nowhere"})
+    journal = store_root() / "unfinished-lock.jsonl"
+    journal.write_bytes(journal.read_bytes().replace(b'"title": "s"', b'"title": "r"'))
+    server.requests.clear()
+    assert relock(source).total == 1
+    assert server.requests and tracks().keys() == {"s"}
+
+
 # --- the download stage ---------------------------------------------------------------------
 
 

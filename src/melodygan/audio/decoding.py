@@ -38,7 +38,8 @@ class Piece:
 
     sound: libsndfile's handle, None where FFmpeg decodes. seconds: that the header announces, or
     None. exact: whether the samples are those that were stored, not rebuilt by a lossy coder. end:
-    the byte where they end, where the header says it: FFmpeg looks for more tags behind it.
+    the byte where they end, where the header says it: FFmpeg looks for more tags behind it. short:
+    whether it is known that more samples follow there.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Piece:
     seconds: float | None
     exact: bool
     end: int | None = None
+    short: bool = False
 
     def skip(self, samples: int) -> int:
         """Pass over up to so many samples before the first block; return how many it was."""
@@ -61,7 +63,7 @@ class Piece:
 
     def believes(self) -> bool:
         """Whether the decoder ends where the header says, whatever comes then."""
-        return self.sound is not None and self.sound.format in _BELIEVED
+        return self.short or (self.sound is not None and self.sound.format in _BELIEVED)
 
 
 def open_piece(extent: Extent) -> Piece:
@@ -69,6 +71,8 @@ def open_piece(extent: Extent) -> Piece:
     length = wav_length(extent)
     piece = _open_sf(extent, 0 if length is None else length.mask)
     channels = 0 if piece is None or piece.sound is None else piece.sound.channels
+    if length is not None and length.false and piece is not None and _is_aiff(piece):
+        return replace(piece, short=True)
     if length is not None and length.false:
         if piece is not None:
             piece.reader.close()
@@ -80,6 +84,11 @@ def open_piece(extent: Extent) -> Piece:
     if length is not None:
         piece = replace(piece, seconds=length.seconds or piece.seconds, end=length.end)
     return piece
+
+
+def _is_aiff(piece: Piece) -> bool:
+    """FFmpeg reads a WAV to its end if told so, but believes the header of an AIFF."""
+    return piece.sound is not None and piece.sound.format == "AIFF"
 
 
 def joined(extent: Extent, first: Piece, skip: int) -> Iterator[Audio]:

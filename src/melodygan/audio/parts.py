@@ -15,7 +15,10 @@ _SLACK = 4096  # bytes at an end that nobody misses: some tenths of a second
 _UNKNOWN_SIZE = 0x7FFF_F000  # what programs write who cannot know the length yet, or more
 _CHUNKS = (b"LIST", b"id3 ", b"ID3 ", b"bext", b"iXML", b"fact", b"cue ", b"PAD ", b"JUNK", b"FLLR")
 _HEADS = (b"RIFF", b"RIFX", b"RF64", b"FORM")
-_MARKS = (*_HEADS, b"fLaC\0\0\0\x22", b"OggS\0\x02", b".snd\0\0\0", b"caff\0\x01", b"ftyp")
+_CHUNKED = ((b"RIFF", b"WAVE"), (b"RIFX", b"WAVE"), (b"FORM", b"AIFF"), (b"FORM", b"AIFC"))
+_SAMPLES = (b"data", b"SSND")  # chunks of samples
+_MARKS = (*_HEADS, b"fLaC\0\0\0\x22", b"OggS\0\x02", b".snd\0\0\0", b"caff\0\x01", b"ftyp",
+          b"TTA1\x01\0")  # fmt: skip
 _MP3 = (b"Xing", b"Info")  # 13, 21 or 36 bytes into a first frame, by its layer III header
 _BEHIND = 32 << 10  # bytes that a decoder may have read beyond what it has decoded
 
@@ -135,11 +138,11 @@ def _before_tags(file: Reader, end: int) -> int:
 
 @dataclass(frozen=True)
 class WavLength:
-    """What a WAV's header says of its length, and whether the file bears that out.
+    """What a WAV's or AIFF's header says of its length, and whether the file bears that out.
 
-    seconds: of the samples that it announces; None where it does not know them. end: where in the
-    file they end by it. false: more samples follow there. mask: of its channels' places; 0 where
-    it has none.
+    seconds: of the samples that it announces; None where it does not say. end: where in the file
+    they end by it. false: more samples follow there. mask: of its channels' places; 0 where it has
+    none.
     """
 
     seconds: float | None
@@ -149,12 +152,12 @@ class WavLength:
 
 
 def wav_length(extent: Extent) -> WavLength | None:
-    """The length by the header of a WAV file (Microsoft 1991); None for any other."""
+    """The length by the header of a WAV (Microsoft 1991) or AIFF (Apple 1989); None for others."""
     with extent.open() as file:
         whole = file.seek(0, 2)
         file.seek(0)
         head = file.read(12)
-        if head[:4] not in (b"RIFF", b"RIFX") or head[8:] != b"WAVE":
+        if (head[:4], head[8:]) not in _CHUNKED:
             return None
         order, at, per_second = ("<" if head[:4] == b"RIFF" else ">"), 12, 0
         mask = 0
@@ -164,7 +167,7 @@ def wav_length(extent: Extent) -> WavLength | None:
                 kind, per_second = struct.unpack(order + "H6xI", fields[:12])
                 extensible = kind == 0xFFFE and len(fields) == 24
                 mask = struct.unpack(order + "20xI", fields)[0] if extensible else 0
-            if name == b"data":
+            if name in _SAMPLES:
                 end = at + 8 + size
                 known = size < _UNKNOWN_SIZE and per_second
                 ends = (end, end + size % 2)
@@ -184,7 +187,10 @@ def _ends(file: Reader, at: int, whole: int, order: str) -> bool:
     """Whether the samples may end at `at`: chunks, padding or another file follow, or nothing."""
     while (chunk := _chunk(file, at, order)) is not None:
         name, size = chunk
+        file.seek(at)
         if name == bytes(4) or name[:3] == b"ID3" or name in (*_HEADS, b"fLaC", b"OggS"):
+            return True
+        if _beginning(file.read(2 * _OVERLAP), _OVERLAP) == 0:
             return True
         fits = at + 8 + size <= whole and all(0x20 <= byte < 0x7F for byte in name)
         if not fits:

@@ -5,14 +5,17 @@ from pathlib import Path
 from typing import Any
 
 from melodygan.audio.mel import MelConfig
+from melodygan.audio.source import AudioError
 from melodygan.dataset.preprocess import PreprocessParams
 from melodygan.generation.convert import Conversion
 from melodygan.generation.makers import Extractor, Makers
-from melodygan.generation.recipe import Recipe, models_of, with_recipe
+from melodygan.generation.recipe import Recipe, models_of, read_recipe, with_recipe
 from melodygan.generation.songs import Hearing, Separation
 from melodygan.pipeline.errors import UserError
 from melodygan.pipeline.files import digest, sha256_file
 from melodygan.pipeline.params import load
+from melodygan.sources.naming import may_be_sound
+from melodygan.sources.probing import duration
 
 
 def convert(
@@ -31,7 +34,7 @@ def convert(
     taken apart first where the models were trained on a stem; keep_vocals lays its vocals back.
     Each result has its recipe inside. Returns a line for each song that says what was done. Raises
     UserError for a song that is not usable audio (of a folder: if none is), a direction that was
-    not trained, models that are not there, or an `out` that is the song.
+    not trained, models that are not there, or a result that would replace a file of the user's.
     """
     songs = _songs(song, out)
     audio = load(MelConfig, "audio")
@@ -70,10 +73,9 @@ def _songs(song: Path, out: Path) -> dict[Path, Path]:
     if song.is_dir():
         if out.exists() and not out.is_dir():
             raise UserError(f"{out} is a file: give a folder for the songs of {song}")
-        files = sorted(f for f in song.iterdir() if f.is_file() and not f.name.startswith("."))
-        songs = {file: out / f"{file.stem}.wav" for file in files}
+        songs = {file: out / f"{file.stem}.wav" for file in sorted(song.iterdir()) if _heard(file)}
         if not songs:
-            raise UserError(f"{song}: no files in it: choose a folder of songs")
+            raise UserError(f"{song}: no files of audio in it: choose a folder of songs")
         if len(set(songs.values())) < len(songs):
             raise UserError(f"{song}: two files have one name but for their endings: rename one")
     else:
@@ -87,10 +89,32 @@ def _songs(song: Path, out: Path) -> dict[Path, Path]:
     return songs
 
 
+def _heard(file: Path) -> bool:
+    """Whether a file of a folder is meant: not what players leave beside songs, like pictures."""
+    if not file.is_file() or file.name.startswith("."):
+        return False
+    try:
+        return may_be_sound(file.name) or duration(file) > 0
+    except AudioError:
+        return False
+
+
 def require_other(song: Path, result: Path) -> None:
-    """Raise UserError if the result would overwrite the song, by whatever name."""
+    """Raise UserError if the result would overwrite the song, by whatever name, or another file."""
     if result.exists() and song.exists() and result.samefile(song):
         raise UserError(f"{result} is the song itself: give the result another name")
+    require_ours(result)
+
+
+def require_ours(result: Path) -> None:
+    """Raise UserError if the result would overwrite what melodygan has not made."""
+    if not result.is_file():
+        return
+    try:
+        read_recipe(result)
+    except UserError:
+        text = "is there, and not made by melodygan: give the result another name, or move it"
+        raise UserError(f"{result} {text}") from None
 
 
 def origin(song: Path, hearing: Hearing) -> dict[str, Any]:

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from melodygan.pipeline.errors import UserError
-from melodygan.pipeline.files import read_json
-from melodygan.pipeline.guard import require_inside
+from melodygan.pipeline.files import as_written, read_json
+from melodygan.pipeline.guard import require_inside, stage_table
 from melodygan.pipeline.runtime import Runtime
 
 _WITH_LIBRARIES = ("torch", "torchaudio", "onnxruntime", "soundfile", "av")
@@ -205,20 +205,30 @@ def _git(*arguments: str) -> str:
 
 def check_settings() -> Iterator[Finding]:
     """params.yaml, before the first stage reads it."""
-    from melodygan.commands.groups import check_params, groups
-    from melodygan.pipeline.params import read_params
+    from melodygan.commands.groups import check_params, has_pairs
 
-    check_params(Path("params.yaml"))
-    yield Finding("OK", "params", f"seed and {len(groups())} groups")
-    values = read_params()
-    task, stems = values["pix2pix"]["task"], values["preprocess"]["stems"]
-    if not values["separate"]["enabled"] or not {"mix", task} <= set(stems):
+    values = check_params(Path("params.yaml"))
+    yield Finding("OK", "params", f"seed and {len(values)} groups")
+    yield from _undeclared(values["vocoder"])
+    if not has_pairs(values):
+        task = values["pix2pix"].task
         text = f"pix2pix will learn nothing: it needs separate.enabled, and mix and {task} "
         yield Finding("WARN", "params", text + "in preprocess.stems")
 
 
+def _undeclared(vocoder: Any) -> Iterator[Finding]:
+    """Folders that the vocoder is told to read, but that dvc.yaml does not let it."""
+    models = [] if vocoder.hears == "truth" else [f"models/{vocoder.hears}"]
+    models += [] if vocoder.init in ("shipped", "scratch") else [vocoder.init]
+    for model in models:
+        if model not in stage_table("vocoder").get("deps", []):
+            text = f"vocoder needs {model}: add it to stages.vocoder.deps in dvc.yaml"
+            yield Finding("FAIL", "params", text + " (docs/generators.md)")
+
+
 def check_sources() -> Iterator[Finding]:
-    """The sources and their lock file fit together."""
+    """The sources and their lock file fit together, and the settings to both."""
+    from melodygan.commands.groups import check_params, complaints_about
     from melodygan.sources.config import read_sources, sources_digest
     from melodygan.sources.lockfile import read_lock
 
@@ -232,6 +242,12 @@ def check_sources() -> Iterator[Finding]:
         yield Finding("FAIL", "sources", text)
     else:
         yield Finding("OK", "sources", f"{len(lock.tracks)} tracks locked")
+        try:
+            values = check_params(Path("params.yaml"))
+        except UserError:
+            return  # check_settings has told
+        for text in complaints_about(lock.tracks, values):
+            yield Finding("FAIL", "sources", text)
 
 
 def check_data() -> Iterator[Finding]:
@@ -241,6 +257,12 @@ def check_data() -> Iterator[Finding]:
         yield Finding("WARN", "data", "not prepared yet: `dvc repro`")
         return
     told = read_json(report)
+    with as_written(report):
+        yield from _prepared(told, report)
+
+
+def _prepared(told: Any, report: Path) -> Iterator[Finding]:
+    """What `report` tells of the tracks."""
     labels = [f"{label} {sum(splits.values())}" for label, splits in told["labels"].items()]
     tracks = f"{told['tracks']['accepted']} tracks ({', '.join(labels)})"
     yield Finding("OK", "data", f"{tracks}, {told['minutes']['total']:.1f} minutes")
@@ -264,13 +286,15 @@ def _intervals(tracks: int) -> Iterator[Finding]:
     scores = Path("metrics/evaluate/scores.json")
     if not scores.exists():
         return
-    for model, kinds in read_json(scores).items():
-        interval = kinds.get("sample", {}).get("order_auc", {}).get("floor_interval")
-        needed = tracks_needed(interval, tracks, _WIDTH)
-        if needed is not None and needed > tracks:
-            width = interval[1] - interval[0]
-            text = f"order_auc of real music has an interval of {width:.2f} on {tracks} test tracks"
-            yield Finding("WARN", "data", f"{text} ({model}): {needed} would make it {_WIDTH}")
+    told = read_json(scores)
+    with as_written(scores):
+        for model, kinds in told.items():
+            interval = kinds.get("sample", {}).get("order_auc", {}).get("floor_interval")
+            needed = tracks_needed(interval, tracks, _WIDTH)
+            if needed is not None and needed > tracks:
+                width = f"{interval[1] - interval[0]:.2f} on {tracks} test tracks"
+                text = f"order_auc of real music has an interval of {width} ({model})"
+                yield Finding("WARN", "data", f"{text}: {needed} would make it {_WIDTH}")
 
 
 CHECKS: dict[str, Callable[[], Iterator[Finding]]] = {

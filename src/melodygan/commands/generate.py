@@ -11,7 +11,7 @@ from typing import Any
 
 from melodygan.audio.mel import MelConfig
 from melodygan.audio.wav import write_wav
-from melodygan.commands.convert import load_hearing, origin, require_other
+from melodygan.commands.convert import load_hearing, origin, require_other, require_ours
 from melodygan.generation.makers import Float, Makers, Player, at_temperature
 from melodygan.generation.play import (
     Wish,
@@ -51,6 +51,7 @@ def generate(
     UserError for a label, length or model that is not there, and for a temperature where a model
     has none.
     """
+    files = _files(out, seed, count)
     makers, audio = _makers(out), load(MelConfig, "audio")
     name, sampler = makers.sampler(model, label)
     sampler = at_temperature(name, sampler, temperature)
@@ -62,7 +63,7 @@ def generate(
     drawn_as: dict[str, Any] = {"seed": seed, "seconds": seconds, "temperature": temperature}
     recipe = Recipe("sample", name, models_of(makers, name), label, **drawn_as)
     lines = []
-    for path, drawn in _files(out, seed, count):
+    for path, drawn in files:
         sound = invented(sampler, makers.synthesiser(), drawn, label, frames)
         sound = shown(first_samples(sound, samples), samples, "inventing")
         with with_recipe(path, replace(recipe, seed=drawn)) as file:
@@ -151,10 +152,12 @@ def _makers(out: Path) -> Makers:
 
 
 def _files(out: Path, seed: int, count: int, song: Path | None = None) -> list[tuple[Path, int]]:
-    """File and seed of each piece. Raises UserError if one of the files is the song."""
+    """File and seed of each piece. Raises UserError where one would replace the user's own."""
     files = [(out / f"{number:03d}.wav", seed + number) for number in range(count)]
     for path, _ in files:
-        if song is not None:
+        if song is None:
+            require_ours(path)
+        else:
             require_other(song, path)
     return files
 

@@ -19,6 +19,7 @@ from melodygan.pipeline.runtime import Runtime
 Task = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]  # as joblib.delayed makes it
 Run = Callable[[Sequence[Task]], Iterator[Any]]
 Killed = Callable[[Task, str], Any]
+_ANSWER = 10.0  # s in which a scheduler that is there answers
 _PATIENCE = 20.0  # s without any worker, after which the cluster is taken for gone
 _GATHER = 5.0  # s in which a result comes from its worker
 
@@ -55,13 +56,14 @@ def _dask(scheduler: str) -> Iterator[Any]:
             "runtime.backend is dask, which is not installed: `uv sync --extra dask`"
         ) from None
     try:
-        client = Client(scheduler, timeout=10, set_as_default=False)
+        client = Client(scheduler, timeout=_ANSWER, set_as_default=False)
     except (OSError, ValueError) as error:
         raise UserError(
             f"runtime.dask_scheduler: no answer from {scheduler} ({error}): start one with "
             "`dask scheduler`, or set runtime.backend to local"
         ) from None
-    for name in ("distributed", "distributed.client"):  # what they tell comes as errors too
+    # what they tell comes as errors too; asyncio tells what the client no longer waits for
+    for name in ("asyncio", "distributed", "distributed.client"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     with client:
         try:

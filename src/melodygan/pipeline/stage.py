@@ -17,6 +17,8 @@ from melodygan.pipeline.process import enter_checkout
 from melodygan.pipeline.recorded import sound_md5s
 from melodygan.pipeline.usage import hold
 
+_PATIENCE = 10.0  # s in which a stage that was killed ends
+
 
 class Stage:
     """A running stage: its name, its guard, and the fingerprint that its checkpoints carry."""
@@ -67,7 +69,7 @@ def _alone(name: str) -> Iterator[None]:
     if os.environ.get("RANK", "0") != "0":
         yield
         return
-    for _ in range(100):
+    for _ in range(round(10 * _PATIENCE)):
         if lock := hold(Path(".dvc/tmp/stages") / name):
             with lock:
                 yield

@@ -5,6 +5,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from melodygan.pipeline.files import digest
 from melodygan.sources.lockfile import Identity
 from melodygan.sources.store import room, store_root
 
@@ -19,10 +20,11 @@ class Journal:
         if self._path.exists():
             for line in self._path.read_bytes().splitlines():
                 try:
-                    key, facts = json.loads(line)
-                except ValueError:
-                    continue  # blank, or cut by a kill or a full disk
-                self._facts[tuple(key)] = facts
+                    key, facts, checksum = json.loads(line)
+                except (ValueError, TypeError, RecursionError):
+                    continue  # blank, cut by a kill or a full disk, or of another version
+                if digest([key, facts]) == checksum:
+                    self._facts[tuple(key)] = facts
 
     def get(self, identity: Identity) -> dict[str, Any] | None:
         """What `add` was given for that track, or None."""
@@ -31,7 +33,8 @@ class Journal:
     def add(self, identity: Identity, facts: dict[str, Any]) -> None:
         """Note a finished download; it counts from now on, whatever happens to this process."""
         # begins a line of its own, since the one before may have been cut
-        line = b"\n" + json.dumps([identity, facts]).encode() + b"\n"
+        told = [identity, facts]
+        line = b"\n" + json.dumps([*told, digest(told)]).encode() + b"\n"
         with self._lock:
             with room(self._path), self._path.open("ab") as file:
                 file.write(line)

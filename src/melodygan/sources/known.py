@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from melodygan.pipeline.files import write_atomic
+from melodygan.pipeline.files import digest, write_atomic
 from melodygan.pipeline.runtime import cache_root
 
 _SETTLED = 2.0  # s; a file changed less than that ago may change again within the clock's tick
@@ -53,20 +53,17 @@ def _key(path: Path, found: os.stat_result) -> Key:
 
 def _line(key: Key, facts: dict[str, Any]) -> bytes:
     # begins a line of its own, since the one before may have been cut
-    return b"\n" + json.dumps([*key, facts["sha256"], facts["duration"]]).encode() + b"\n"
+    told = [*key, facts["sha256"], facts["duration"]]
+    return b"\n" + json.dumps([*told, digest(told)]).encode() + b"\n"
 
 
 def _parse(line: bytes) -> tuple[Key, dict[str, Any]] | None:
     """What `_line` was given; None for anything else: it is read again then."""
     try:
-        path, size, mtime, ctime, inode, sha256, duration = json.loads(line)
+        *told, checksum = json.loads(line)
+        path, size, mtime, ctime, inode, sha256, duration = told
     except (ValueError, TypeError, RecursionError):
         return None  # blank, cut by a kill or a full disk, or of another version
-    if not isinstance(sha256, str) or not isinstance(duration, float | None):
-        return None
-    key = (path, size, mtime, ctime, inode)
-    return (key, {"sha256": sha256, "duration": duration}) if _hashable(key) else None
-
-
-def _hashable(key: tuple[Any, ...]) -> bool:
-    return all(isinstance(part, str | int) for part in key)
+    if digest(told) != checksum:
+        return None  # a wrong hash would go into the lock, again and again
+    return (path, size, mtime, ctime, inode), {"sha256": sha256, "duration": duration}

@@ -19,6 +19,7 @@ from melodygan.models.cyclegan.config import CycleGANParams
 from melodygan.models.cyclegan.content import chroma_loss, onset_loss
 from melodygan.models.cyclegan.model import Direction, TrainedCycleGAN, make_generator
 from melodygan.models.cyclegan.pool import ImagePool
+from melodygan.pipeline.names import clean
 from melodygan.scores.conversions import ConversionScores, Scores
 from melodygan.training import optimisers
 from melodygan.training.data import Data
@@ -283,10 +284,11 @@ def choose_labels(params: CycleGANParams, features: FeatureSet) -> tuple[str, ..
     None if these are fewer than two. Raises UserError for a named label that lacks a split.
     """
     splits = ("train", "validation", "test")
-    for label in params.labels:
+    named = [clean(label) for label in params.labels]
+    for label in named:
         for split in splits:
             features.tracks(split, label)
-    found = params.labels or [
+    found = named or [
         label for label in features.labels if all(features.has(split, label) for split in splits)
     ]
     return tuple(found) if len(found) > 1 else ()

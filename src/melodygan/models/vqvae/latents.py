@@ -32,8 +32,8 @@ class LatentCrops:
 
     shape: (components, height, columns) of a crop of `frames` frames. mean: (code_dim,); basis:
     (code_dim, components), whose columns are as long as the components' standard deviations.
-    labels: of the tracks. Tracks shorter than a crop are left out; UserError if all are. latents:
-    what `track_latents` gives for the same tracks.
+    labels: of the tracks. Tracks shorter than a crop are left out; UserError if all are, and for
+    more components than there are. latents: what `track_latents` gives for the same tracks.
     """
 
     def __init__(
@@ -44,6 +44,11 @@ class LatentCrops:
         frames: int,
         latents: Sequence[Tensor],
     ) -> None:
+        if components > vqvae.params.code_dim:
+            raise UserError(
+                f"components {components} are more than the latents have (vqvae.code_dim "
+                f"{vqvae.params.code_dim}): lower them in params.yaml"
+            )
         self.labels = [track.label for track in Patches(tracks, frames).tracks]
         flat = torch.cat([track.flatten(1) for track in latents], 1).double()
         mean = flat.mean(1, keepdim=True)

@@ -124,17 +124,21 @@ def test_a_variation_is_as_long_and_as_loud_as_its_song_and_leaves_it_by_its_str
         (["--continue", "song.wav", "--model", "latent_gan"], "cannot go on from a song"),
         (["--continue", "nowhere.wav"], "nowhere.wav"),
         (["--continue", "out/000.wav"], "is the song itself"),
+        (["--continue", "song.wav"], "not made by melodygan"),
     ],
 )
 def test_what_cannot_be_done_with_a_song_is_said_in_one_line(
     song: np.ndarray, options: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    there = message in ("is the song itself", "not made by melodygan")
     Path("out").mkdir()
-    shutil.copy("song.wav", "out/000.wav")
+    if there:
+        shutil.copy("song.wav", "out/000.wav")
     assert main(["generate", *options, "-o", "out"]) == 1
     said = capsys.readouterr().err.strip()
     assert message in said and "\n" not in said
-    assert sorted(path.name for path in Path("out").iterdir()) == ["000.wav"]
+    assert [path.name for path in Path("out").iterdir()] == ["000.wav"] * there
+    assert not there or Path("out/000.wav").read_bytes() == Path("song.wav").read_bytes()
 
 
 def test_playing_to_a_file_gives_a_wav_of_true_length() -> None:

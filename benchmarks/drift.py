@@ -20,8 +20,7 @@ import torch
 
 from melodygan.audio.mel import MelConfig
 from melodygan.dataset.feature_set import FeatureSet
-from melodygan.models.latent_prior.model import TrainedLatentPrior
-from melodygan.models.latent_prior.stream import Stream
+from melodygan.models.latent_prior.model import load as load_prior
 from melodygan.pipeline.params import load
 
 sys.path.append(str(Path(__file__).resolve().parent.parent / "tests"))
@@ -38,7 +37,7 @@ def main() -> None:
     torch.set_num_threads(1)
     os.chdir(options.folder)
     audio = load(MelConfig, "audio")
-    model = TrainedLatentPrior.load(Path("models/latent_prior"), audio, torch.device("cpu"))
+    model = load_prior(Path("models/latent_prior"), audio, torch.device("cpu"))
     label = options.label or model.labels[0]
     columns = round(60 * audio.frame_rate / model.vqvae.params.stride)
     tracks = [
@@ -47,10 +46,9 @@ def main() -> None:
     chance = steadiness.by_chance(tracks, model.vqvae, columns, 0)
 
     start = time.process_time()
-    labels = torch.full((options.pieces,), model.labels.index(label))
-    stream = Stream(model.network, model.params, labels, 0)
+    written = model.columns(options.pieces, 0, label)
     values = []  # of each minute: (pieces, measures)
-    for part in steadiness.parts(stream, model.vqvae, columns, options.minutes):
+    for part in steadiness.parts(written, model.vqvae, columns, options.minutes):
         values.append(part)
         said = [
             f"{name} {of.round(2)}" for name, of in zip(steadiness.MEASURES, part.T, strict=True)

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from melodygan.audio.mel import MelConfig, log_mel
 from melodygan.dataset.clean_audio import CleanAudio
 from melodygan.dataset.feature_set import FeatureSet
-from melodygan.models.latent_prior.model import TrainedLatentPrior
+from melodygan.models.latent_prior.model import load as load_prior
 from melodygan.models.vocoder.model import load as load_vocoder
 from melodygan.models.vocoder.task import scores_of
 from melodygan.models.vocoder.vocoder import Vocoder
@@ -54,7 +54,7 @@ class Run:
         self.edge = -(-self.audio.padding // self.audio.hop_length)
         self.features = FeatureSet(Path("data/features"), self.audio)
         self.vqvae = TrainedVQVAE.load(Path("models/vqvae"), self.audio)
-        self.prior = TrainedLatentPrior.load(Path("models/latent_prior"), self.audio)
+        self.prior = load_prior(Path("models/latent_prior"), self.audio)
         self.vocoder: Vocoder = load_vocoder(Path("models/vocoder"), self.audio)
 
     def clean(self, split: str) -> CleanAudio:

@@ -1,4 +1,4 @@
-"""Write new codes for the VQ-VAE's decoder with a transformer, by label and as long as you like.
+"""Invent new codes for the VQ-VAE's decoder, by label and as long as you like.
 
 Reads data/features and models/vqvae; writes models/latent_prior, its curves, and the distances of
 its samples to test tracks, each between a floor (real music) and a ceiling (noise).

@@ -41,10 +41,17 @@ MODELS: dict[str, dict[str, Any]] = {
         "components": 4, "noise_dim": 8, "channels": 8, "penalty": 10.0, "penalty_every": 4,
         "average_decay": 0.9, "loss": "vanilla", "conditional": False,
     },
-    "latent_prior": SETTINGS | {
-        "columns": 8, "channels": 16, "layers": 1, "heads": 2, "dropout": 0.0,
-        "label_dropout": 0.1, "weight_decay": 0.0, "soften": 0.0, "transpose": 0, "stretch": 0.0,
-        "temperature": 1.0, "top_p": 1.0, "guidance": 1.0,
+    "latent_prior": {
+        "kind": "autoregressive",
+        "autoregressive": SETTINGS | {
+            "columns": 8, "channels": 16, "layers": 1, "heads": 2, "dropout": 0.0,
+            "label_dropout": 0.1, "weight_decay": 0.0, "soften": 0.0, "transpose": 0,
+            "stretch": 0.0, "temperature": 1.0, "top_p": 1.0, "guidance": 1.0,
+        },
+        "flow": SETTINGS | {
+            "columns": 10, "components": 4, "channels": 8, "label_dropout": 0.1,
+            "average_decay": 0.9, "solver_steps": 4, "guidance": 1.0,
+        },
     },
     "cyclegan": SETTINGS | {
         "lr": 5e-4, "labels": [], "frames": 32, "generator": "resnet", "width": 4, "blocks": 1,

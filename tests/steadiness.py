@@ -6,6 +6,7 @@ tracks, as long and through the same codes and decoder, differ by.
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,6 @@ import torch
 from numpy.typing import NDArray
 
 from melodygan.audio.mel import MelConfig, mel_filterbank
-from melodygan.models.latent_prior.stream import Stream
 from melodygan.models.vqvae.model import TrainedVQVAE
 
 Float = NDArray[np.float32]
@@ -40,13 +40,16 @@ def measured(log_mel: Float, codes: NDArray[Any], audio: MelConfig) -> Values:
     return np.array([loudness, centroid, -(used * np.log2(used)).sum()])
 
 
-def parts(stream: Stream, vqvae: TrainedVQVAE, columns: int, count: int) -> Iterator[Values]:
-    """(pieces, measures) of each of `count` parts of `columns` columns that a stream goes on with.
+def parts(
+    written: Iterator[torch.Tensor], vqvae: TrainedVQVAE, columns: int, count: int
+) -> Iterator[Values]:
+    """(pieces, measures) of each of the next `count` parts of `columns` columns of a music.
 
-    Without the vocoder. Each part is decoded alone, so that memory does not grow.
+    written: its columns of codes, (pieces, books, height). Without the vocoder.
+    Each part is decoded alone, so that memory does not grow.
     """
     for _ in range(count):
-        codes = torch.stack([stream.column() for _ in range(columns)], -1)
+        codes = torch.stack(list(islice(written, columns)), -1)
         pairs = zip(vqvae.decode(codes), codes.cpu().numpy(), strict=True)
         yield np.array([measured(mel, of, vqvae.audio) for mel, of in pairs])
 

@@ -23,9 +23,9 @@ from melodygan.blocks.scale import Scale
 from melodygan.models.cyclegan.config import CycleGANParams
 from melodygan.models.cyclegan.model import TrainedCycleGAN
 from melodygan.models.cyclegan.network import Generator
+from melodygan.models.latent_prior.autoregressive.model import TrainedAutoregressive, grid_of
+from melodygan.models.latent_prior.autoregressive.network import GridTransformer
 from melodygan.models.latent_prior.config import LatentPriorParams
-from melodygan.models.latent_prior.model import TrainedLatentPrior, grid_of
-from melodygan.models.latent_prior.network import GridTransformer
 from melodygan.models.vocoder.config import VocoderParams
 from melodygan.models.vocoder.griffinlim import GriffinLim
 from melodygan.models.vocoder.vocoder import Vocoder
@@ -58,14 +58,14 @@ def _write_models() -> None:
     torch.manual_seed(0)
     params = load(VQVAEParams, "vqvae")
     vqvae = TrainedVQVAE(VQVAE(params), params, fake.AUDIO, -6.0, 2.0)
-    prior = load(LatentPriorParams, "latent_prior")
+    prior = load(LatentPriorParams, "latent_prior").autoregressive
     network = GridTransformer(prior, grid_of(vqvae), 2)
     gan = load(CycleGANParams, "cyclegan")
     ways = {way: Generator(gan.width, gan.blocks) for way in (LABELS, LABELS[::-1])}
     vocoder = replace(load(VocoderParams, "vocoder"), kind="griffinlim")
     for name, model in {
         "vqvae": vqvae,
-        "latent_prior": TrainedLatentPrior(network, prior, vqvae, list(LABELS)),
+        "latent_prior": TrainedAutoregressive(network, prior, vqvae, list(LABELS)),
         "cyclegan": TrainedCycleGAN(ways, gan, fake.AUDIO, Scale.of(-6.0, 2.0)),
         "vocoder": Vocoder(vocoder, fake.AUDIO, GriffinLim(fake.AUDIO, 4)),
     }.items():

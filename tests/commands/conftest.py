@@ -17,9 +17,9 @@ from melodygan.models.cyclegan.network import Generator as Translator
 from melodygan.models.latent_gan.config import LatentGANParams
 from melodygan.models.latent_gan.model import TrainedLatentGAN
 from melodygan.models.latent_gan.network import Generator
+from melodygan.models.latent_prior.autoregressive.model import TrainedAutoregressive, grid_of
+from melodygan.models.latent_prior.autoregressive.network import GridTransformer
 from melodygan.models.latent_prior.config import LatentPriorParams
-from melodygan.models.latent_prior.model import TrainedLatentPrior, grid_of
-from melodygan.models.latent_prior.network import GridTransformer
 from melodygan.models.vocoder.config import VocoderParams
 from melodygan.models.vocoder.griffinlim import GriffinLim
 from melodygan.models.vocoder.vocoder import Vocoder
@@ -44,9 +44,11 @@ def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     params = load(VQVAEParams, "vqvae")
     vqvae = TrainedVQVAE(VQVAE(params), params, fake.AUDIO, -6.0, 2.0)
     vqvae.save(Path("models/vqvae"))
-    prior = load(LatentPriorParams, "latent_prior")
+    prior = load(LatentPriorParams, "latent_prior").autoregressive
     network = GridTransformer(prior, grid_of(vqvae), 2)
-    TrainedLatentPrior(network, prior, vqvae, ["beat", "drone"]).save(Path("models/latent_prior"))
+    TrainedAutoregressive(network, prior, vqvae, ["beat", "drone"]).save(
+        Path("models/latent_prior")
+    )
     gan = load(LatentGANParams, "latent_gan")
     generator = Generator(gan.noise_dim, gan.channels, (4, *vqvae.latent_shape[1:]))
     mean, basis = torch.zeros(params.code_dim), torch.eye(params.code_dim)[:, :4].contiguous()

@@ -41,10 +41,17 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ({"runtime": {"processes": 3}}, "must be a multiple of runtime.processes"),
         ({"separate": {"enabled": False}, "preprocess": {"stems": ["vocals"]}}, "separate.enabled"),
         ({"pix2pix": {"task": "vocals"}}, "pix2pix.task is vocals"),
-        ({"latent_prior": {"transpose": 128}}, "latent_prior.transpose must be less than"),
+        (
+            {"latent_prior": {"autoregressive": {"transpose": 128}}},
+            "latent_prior.autoregressive.transpose must be less than",
+        ),
         (
             {"latent_gan": {"components": 33}},
             "latent_gan.components must be at most vqvae.code_dim",
+        ),
+        (
+            {"latent_prior": {"kind": "flow", "flow": {"components": 33}}},
+            "latent_prior.flow.components must be at most vqvae.code_dim",
         ),
         ({"wgan_gp": {"components": 33}}, "wgan_gp.components must be at most vqvae.code_dim, 32"),
         ({"wgan_gp": {"frames": 260}}, "wgan_gp.frames must be a multiple of vqvae.stride, 8"),
@@ -106,7 +113,11 @@ def test_crops_are_as_long_as_what_they_are_compared_in() -> None:
         (6, {"pix2pix": {"frames": 345}, "separate": {"enabled": False}}, None),
         (5, {"cyclegan": {"frames": 512}}, None),  # one label has three tracks, so none is learnt
         (6, {"vqvae": {"frames": 512}}, "vqvae.frames is longer than any track"),
-        (6, {"latent_prior": {"columns": 64}}, "latent_prior.columns is longer than any"),
+        (
+            6,
+            {"latent_prior": {"autoregressive": {"columns": 64}}},
+            "latent_prior.autoregressive.columns is longer than any",
+        ),
         (6, {"vocoder": {"magnet": {"frames": 400}}}, "vocoder.magnet.frames is longer"),
         (6, {"vocoder": {"vocos": {"frames": 400}}}, None),
         (6, {"preprocess": {"min_seconds": 5.0}}, "preprocess.min_seconds is longer than any"),

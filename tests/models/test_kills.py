@@ -25,7 +25,7 @@ TINY = {
     "vqvae": {**COMMON, "frames": 32, "crop": 16, "channels": 8, "residual_blocks": 1,
               "codebook_size": 16, "code_dim": 4},
     "latent_gan": {**COMMON, "channels": 4, "components": 4, "noise_dim": 4},
-    "latent_prior": {**COMMON, "columns": 4, "channels": 16, "layers": 1},
+    "latent_prior": {"autoregressive": {**COMMON, "columns": 4, "channels": 16, "layers": 1}},
     "cyclegan": {**COMMON, "frames": 32, "width": 2, "blocks": 1, "pool": 3, "batch_size": 1},
     "runtime": {"device": "cpu", "threads": 1, "checkpoint_seconds": 0},
     "audio": fake.AUDIO.as_dict(),

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import fake
 import numpy as np
@@ -12,11 +13,11 @@ import pytest
 import steadiness
 import torch
 
-from melodygan.models.latent_prior.config import LatentPriorParams
-from melodygan.models.latent_prior.crops import Crops
-from melodygan.models.latent_prior.model import TrainedLatentPrior
-from melodygan.models.latent_prior.network import Grid, GridTransformer
-from melodygan.models.latent_prior.stream import Stream
+from melodygan.models.latent_prior.autoregressive.crops import Crops
+from melodygan.models.latent_prior.autoregressive.network import Grid, GridTransformer
+from melodygan.models.latent_prior.autoregressive.stream import Stream
+from melodygan.models.latent_prior.config import AutoregressiveParams, LatentPriorParams
+from melodygan.models.latent_prior.model import load
 from melodygan.pipeline import UserError
 from melodygan.pipeline.params import parse
 from melodygan.training.guards import passed
@@ -32,10 +33,16 @@ LEARNING = {"steps": 150, "batch_size": 8, "lr": 3e-3, "validate_every": 150, "c
             "layers": 2, "columns": 16}  # fmt: skip
 
 
+def prior(params: Callable[..., Any], **changes: Any) -> LatentPriorParams:
+    """The group, with changes of this kind's settings."""
+    group = params("latent_prior", kind="autoregressive")
+    return replace(group, autoregressive=replace(group.autoregressive, **changes))
+
+
 @pytest.fixture(params=[1, 2])
-def small(request: pytest.FixtureRequest, params) -> tuple[GridTransformer, LatentPriorParams]:
+def small(request: pytest.FixtureRequest, params) -> tuple[GridTransformer, AutoregressiveParams]:
     """A network of random weights, large enough for every input to matter; one and two books."""
-    values = params("latent_prior", columns=COLUMNS, channels=32, layers=2, top_p=0.9)
+    values = prior(params, columns=COLUMNS, channels=32, layers=2, top_p=0.9).autoregressive
     torch.manual_seed(0)
     network = GridTransformer(values, Grid(torch.randn(request.param, SIZE, 4), HEIGHT), 2).eval()
     for weights in network.parameters():
@@ -110,7 +117,7 @@ def test_guidance_carries_the_logits_on_from_those_without_a_label(small, monkey
     for guidance, index in ((1.0, 1), (1.0, 2), (3.0, 1)):
         stream = Stream(
             network,
-            LatentPriorParams(**{**vars(params), "guidance": guidance, "top_p": 1.0}),
+            AutoregressiveParams(**{**vars(params), "guidance": guidance, "top_p": 1.0}),
             torch.tensor([index]),
             0,
         )
@@ -138,7 +145,7 @@ def test_only_the_likeliest_codes_are_drawn(small) -> None:
 def test_training_pieces_are_moved_and_held_out_ones_are_not(make, features, params) -> None:
     vqvae = make("vqvae", params("vqvae")).trained()
     vqvae.network.quantiser.books[0].codes.copy_(torch.randn(32, 8) * 0.3)
-    tracks, values = features.tracks("train"), params("latent_prior")
+    tracks, values = features.tracks("train"), prior(params).autoregressive
     rng = np.random.default_rng(0)
     plain = Crops(tracks, features.labels, vqvae, values)
     frames = (values.columns + 2 * vqvae.context) * 8
@@ -151,7 +158,7 @@ def test_training_pieces_are_moved_and_held_out_ones_are_not(make, features, par
     assert plain._ends[0] == len(mel), "every frame is a beginning"
     moved = Crops(
         tracks, features.labels, vqvae,
-        LatentPriorParams(**{**vars(values), "transpose": 3, "stretch": 0.1, "soften": 1.0}),
+        AutoregressiveParams(**{**vars(values), "transpose": 3, "stretch": 0.1, "soften": 1.0}),
     )  # fmt: skip
     codes, labels = moved.random(16, rng)
     assert codes.shape == (16, 1, 4, 8)
@@ -163,11 +170,11 @@ def test_training_makes_ordered_music_of_the_wanted_label(
 ) -> None:
     vqvae = learnt(**VQVAE)
     rebuilt = rebuilt_sets(vqvae)
-    task = make("latent_prior", params("latent_prior", **LEARNING))
+    task = make("latent_prior", prior(params, **LEARNING))
     before = rebuilt.scores(np.concatenate(list(task.invent(64).values())))
     assert before["time_distance"]["value"] > before["time_distance"]["noise"]
 
-    task = trained("latent_prior", params("latent_prior", **LEARNING))
+    task = trained("latent_prior", prior(params, **LEARNING))
     after = rebuilt.scores(np.concatenate(list(task.invent(64).values())))
     for name, ideal in (("kernel_distance", 0.0), ("time_distance", 0.0), ("order_auc", 0.5)):
         missing = [of[name]["value"] - ideal for of in (before, after)]
@@ -185,9 +192,10 @@ def test_training_makes_ordered_music_of_the_wanted_label(
     def change(then: Callable[[Stream], None]) -> np.ndarray:
         """From the first to the last of many training windows, after `then` half-way."""
         stream = Stream(model.network, model.params, torch.ones(8, dtype=torch.long), 5)
-        first, *_ = steadiness.parts(stream, model.vqvae, PART, 2)
+        written = (stream.column() for _ in itertools.count())
+        first, *_ = steadiness.parts(written, model.vqvae, PART, 2)
         then(stream)
-        *_, last = steadiness.parts(stream, model.vqvae, PART, 3)
+        *_, last = steadiness.parts(written, model.vqvae, PART, 3)
         return np.abs(steadiness.change(first, last, chance))
 
     assert change(lambda stream: None).max() < DRIFT
@@ -195,7 +203,7 @@ def test_training_makes_ordered_music_of_the_wanted_label(
     cold = replace(model.params, temperature=0.3)
     assert change(lambda stream: setattr(stream, "params", cold)).max() > 2 * DRIFT
 
-    again = TrainedLatentPrior.load(Path("models/latent_prior"), features.audio)
+    again = load(Path("models/latent_prior"), features.audio)
     assert np.array_equal(again.sample(3, 7, "beat"), task.trained().sample(3, 7, "beat"))
     assert again.sample(2, 7, frames=101).shape == (2, 101, 32)
     with pytest.raises(UserError, match=r"no label waltz \(known: beat, drone\)"):
@@ -206,7 +214,7 @@ def test_passages_of_training_tracks_are_told_wherever_they_are_joined_and_new_o
     learnt, make, features, params, monkeypatch
 ) -> None:
     vqvae = learnt(**VQVAE)
-    task = make("latent_prior", params("latent_prior", columns=32))
+    task = make("latent_prior", prior(params, columns=32))
     rng = np.random.default_rng(0)
 
     def told(split: str) -> list[str]:
@@ -226,7 +234,7 @@ def test_passages_of_training_tracks_are_told_wherever_they_are_joined_and_new_o
     assert told("test") == []
     (warning,) = told("train")
     assert warning.startswith("it has begun to copy training clips (memorisation 0.")
-    assert "at step 50): more data, or a smaller latent_prior.channels" in warning
+    assert "at step 50): more data, or a smaller latent_prior.autoregressive.channels" in warning
     ended = replace(ENDED, warnings=(warning,))
     claim = Claim("kernel_distance", 0.1, 1.0, "noise", interval=(0.0, 0.2))
     assert verdict("latent_prior", ended, claim).endswith(f"next: {warning}")
@@ -234,7 +242,7 @@ def test_passages_of_training_tracks_are_told_wherever_they_are_joined_and_new_o
 
 def test_an_untrained_prior_is_told_so_and_ignores_the_label(trained, features, params) -> None:
     trained("vqvae", params("vqvae", **VQVAE | {"steps": 100}))
-    task = trained("latent_prior", params("latent_prior", columns=16, steps=1))
+    task = trained("latent_prior", prior(params, columns=16, steps=1))
     scores = task.test()
     assert "works" not in verdict("latent_prior", task.outcome, task.claim(scores))
     assert scores["label_accuracy"]["value"] < 0.75
@@ -245,7 +253,7 @@ def test_a_prior_that_has_learnt_noise_or_the_labels_the_wrong_way_round_is_told
 ) -> None:
     trained("vqvae", params("vqvae", **VQVAE | {"steps": 150}))
     music = fake.tunes(["beat", "drone"])
-    few = params("latent_prior", **LEARNING | {"steps": 40, "validate_every": 40})
+    few = prior(params, **LEARNING | {"steps": 40, "validate_every": 40})
     wrong = misled("latent_prior", few, fake.noise(music), music)
     scores = wrong.test()
     del scores["label_accuracy"]
@@ -254,17 +262,17 @@ def test_a_prior_that_has_learnt_noise_or_the_labels_the_wrong_way_round_is_told
 
     other = {"beat": "drone", "drone": "beat"}
     swapped = [replace(track, label=other[track.label]) for track in music]
-    wrong = misled("latent_prior", params("latent_prior", **LEARNING), swapped, music)
+    wrong = misled("latent_prior", prior(params, **LEARNING), swapped, music)
     said = verdict("latent_prior", ENDED, wrong.claim(wrong.test()))
     assert "label_accuracy 0" in said and "no better than chance" in said
 
 
 def test_music_plays_on_as_the_decoder_makes_it_of_the_whole(make, features, params) -> None:
     make("vqvae", params("vqvae")).trained().save(Path("models/vqvae"))
-    model = make("latent_prior", params("latent_prior")).trained()
+    model = make("latent_prior", prior(params)).trained()
     playing = model.play(3, "beat")
     pieces = [next(playing) for _ in range(30)]
-    stream = model._stream(1, 3, "beat")
+    stream = model.stream(1, 3, "beat")
     codes = torch.stack([stream.column() for _ in range(70)], -1)
     whole = model.vqvae.decode(codes)[0]
     joined = np.concatenate(pieces)
@@ -289,7 +297,7 @@ def test_the_codes_of_a_long_track_are_those_of_the_whole_in_pieces(
 
 def test_music_goes_on_from_the_end_of_a_track(make, features, params) -> None:
     make("vqvae", params("vqvae")).trained().save(Path("models/vqvae"))
-    model = make("latent_prior", params("latent_prior")).trained()
+    model = make("latent_prior", prior(params)).trained()
     model.vqvae.network.quantiser.books[0].codes.copy_(torch.randn(32, 8) * 0.3)
     mel = features.tracks("train")[0].mel
     known = (model.params.columns + model.vqvae.context) * 8
@@ -307,7 +315,7 @@ def test_music_goes_on_from_the_end_of_a_track(make, features, params) -> None:
 
 def test_a_variation_leaves_its_track_as_far_as_it_is_told(make, features, params) -> None:
     make("vqvae", params("vqvae")).trained().save(Path("models/vqvae"))
-    model = make("latent_prior", params("latent_prior")).trained()
+    model = make("latent_prior", prior(params)).trained()
     model.vqvae.network.quantiser.books[0].codes.copy_(torch.randn(32, 8) * 0.3)
     model.network.codes.copy_(model.vqvae.network.quantiser.books[0].codes[None])
     mel = np.array(features.tracks("train")[0].mel[:203])
@@ -329,6 +337,6 @@ def test_a_variation_leaves_its_track_as_far_as_it_is_told(make, features, param
 
 
 def test_channels_that_the_heads_cannot_share_are_refused_with_their_key(params) -> None:
-    values = {**vars(params("latent_prior")), "channels": 20}
+    values = {**vars(prior(params).autoregressive), "channels": 20}
     with pytest.raises(UserError, match=r"latent_prior: channels 20 must be a multiple of 4"):
-        parse(LatentPriorParams, values, "latent_prior")
+        parse(AutoregressiveParams, values, "latent_prior")

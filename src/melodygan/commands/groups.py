@@ -98,8 +98,12 @@ def complaints(values: dict[str, Any]) -> Iterator[str]:
         yield "preprocess.stems asks for vocals, but separate.enabled is false"
     if values["pix2pix"].task == "vocals" and not {"vocals", "mix"} <= set(stems):
         yield "pix2pix.task is vocals: preprocess.stems must have vocals and mix"
-    for group in ("latent_prior", "cyclegan"):
-        if values[group].transpose >= audio.n_mels:
+    shifted = {
+        "latent_prior.autoregressive": values["latent_prior"].autoregressive,
+        "cyclegan": values["cyclegan"],
+    }
+    for group, own in shifted.items():
+        if own.transpose >= audio.n_mels:
             yield f"{group}.transpose must be less than audio.n_mels, {audio.n_mels}"
     yield from _beside_the_vqvae(values)
     yield from _of_the_vocoder(values["vocoder"], audio)
@@ -115,13 +119,15 @@ def _beside_the_vqvae(values: dict[str, Any]) -> Iterator[str]:
     vqvae, n_mels = values["vqvae"], values["audio"].n_mels
     if n_mels % vqvae.stride:
         yield f"audio.n_mels {n_mels} must be a multiple of vqvae.stride, {vqvae.stride}"
-    inventors = ["latent_gan"]
+    inventors = {"latent_gan": values["latent_gan"]}
+    if values["latent_prior"].kind == "flow":
+        inventors["latent_prior.flow"] = values["latent_prior"].flow
     if values["wgan_gp"].space == "latent":
-        inventors.append("wgan_gp")
+        inventors["wgan_gp"] = values["wgan_gp"]
         if values["wgan_gp"].frames % vqvae.stride:
             yield f"wgan_gp.frames must be a multiple of vqvae.stride, {vqvae.stride}"
-    for group in inventors:
-        if values[group].components > vqvae.code_dim:
+    for group, own in inventors.items():
+        if own.components > vqvae.code_dim:
             yield f"{group}.components must be at most vqvae.code_dim, {vqvae.code_dim}"
 
 
@@ -189,7 +195,9 @@ def _longest_passages(values: dict[str, Any], labels: int) -> Iterator[tuple[str
     if has_pairs(values):
         yield "pix2pix.frames", values["pix2pix"].frames
     prior, stride = values["latent_prior"], values["vqvae"].stride
-    yield "latent_prior.columns", prior.columns * stride * (1 + prior.stretch)
+    kind = getattr(prior, prior.kind)
+    passage = kind.columns * stride * (1 + getattr(kind, "stretch", 0.0))
+    yield f"latent_prior.{prior.kind}.columns", passage
     vocoder = values["vocoder"]
     own = getattr(vocoder, vocoder.kind)
     yield f"vocoder.{vocoder.kind}.frames", getattr(own, "frames", 0)

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from melodygan.audio.mel import LOG_SILENCE, MelConfig
 from melodygan.models.feature_gan.vectors import TrainedFeatureGAN
-from melodygan.models.latent_prior.model import TrainedLatentPrior
+from melodygan.models.latent_prior.model import load as load_prior
+from melodygan.models.latent_prior.prior import TrainedPrior
 from melodygan.pipeline.errors import UserError
 
 Float = NDArray[np.float32]
@@ -22,7 +23,7 @@ LARGEST = 2.0  # by what factor at most
 class FeatureSampler:
     """Invents clips: each is one of the prior, brought to an invented vector. labels: the GAN's."""
 
-    def __init__(self, gan: TrainedFeatureGAN, prior: TrainedLatentPrior) -> None:
+    def __init__(self, gan: TrainedFeatureGAN, prior: TrainedPrior) -> None:
         self.gan, self.prior, self.labels = gan, prior, gan.labels
 
     @classmethod
@@ -31,7 +32,7 @@ class FeatureSampler:
 
         Raises UserError on a mel mismatch or broken files.
         """
-        prior = TrainedLatentPrior.load(folder.parent / "latent_prior", audio, device)
+        prior = load_prior(folder.parent / "latent_prior", audio, device)
         return cls(TrainedFeatureGAN.load(folder, audio, device), prior)
 
     def sample(

@@ -105,3 +105,9 @@ def take_statistics(
 def latents_of(whitened: Tensor, mean: Tensor, basis: Tensor) -> Tensor:
     """Components (batch, components, height, columns) -> latents (batch, code_dim, ...)."""
     return torch.einsum("dk,bkhw->bdhw", basis, whitened) + mean[:, None, None]
+
+
+def components_of(latents: Tensor, mean: Tensor, basis: Tensor) -> Tensor:
+    """The way back: latents (batch, code_dim, height, columns) -> (batch, components, ...)."""
+    inverse = basis / basis.square().sum(0)
+    return torch.einsum("dk,bdhw->bkhw", inverse, latents - mean[:, None, None])

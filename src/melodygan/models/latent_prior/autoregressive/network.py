@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from melodygan.models.latent_prior.config import LatentPriorParams
+from melodygan.models.latent_prior.config import AutoregressiveParams
 
 ABOVE = 2  # rows on either side, and columns before, that a position sees directly
 WAVES = 100.0  # longest wave of the rotary positions, in columns or rows, over 2 pi
@@ -89,7 +89,7 @@ class GridTransformer(nn.Module):
 
     codes: Tensor
 
-    def __init__(self, params: LatentPriorParams, grid: Grid, labels: int) -> None:
+    def __init__(self, params: AutoregressiveParams, grid: Grid, labels: int) -> None:
         super().__init__()
         channels = params.channels
         self.heads, self.height = params.heads, grid.height

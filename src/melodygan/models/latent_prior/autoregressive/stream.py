@@ -4,8 +4,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from melodygan.models.latent_prior.config import LatentPriorParams
-from melodygan.models.latent_prior.network import ABOVE, Cache, GridTransformer
+from melodygan.models.latent_prior.autoregressive.network import ABOVE, Cache, GridTransformer
+from melodygan.models.latent_prior.config import AutoregressiveParams
 
 
 class Stream:
@@ -21,7 +21,7 @@ class Stream:
     def __init__(
         self,
         network: GridTransformer,
-        params: LatentPriorParams,
+        params: AutoregressiveParams,
         labels: Tensor,
         seed: int,
         lean: float = 0.0,

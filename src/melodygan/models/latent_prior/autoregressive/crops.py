@@ -10,7 +10,7 @@ from torch import Tensor
 
 from melodygan.dataset.feature_set import Patches, Track
 from melodygan.dataset.vary import frames_needed, played
-from melodygan.models.latent_prior.config import LatentPriorParams
+from melodygan.models.latent_prior.config import AutoregressiveParams
 from melodygan.models.vqvae.model import TrainedVQVAE
 
 Float = NDArray[np.float32]
@@ -38,7 +38,7 @@ class Crops:
         tracks: Sequence[Track],
         labels: Sequence[str],
         vqvae: TrainedVQVAE,
-        params: LatentPriorParams,
+        params: AutoregressiveParams,
     ) -> None:
         self.vqvae, self.params, self.margin = vqvae, params, vqvae.context
         self.frames = (params.columns + 2 * self.margin) * vqvae.params.stride

@@ -176,6 +176,9 @@ def test_clips_of_the_wanted_label_pass_and_of_another_one_are_told_so(
     wrong = judge.scores({"beat": right["drone"], "drone": right["beat"]})
     for name in ("label_accuracy", "train_on_generated"):
         assert scores[name]["value"] >= 0.9 and wrong[name]["value"] <= 0.1
+    for label, of in scores["labels"].items():
+        near, far = of["frechet_distance"], wrong["labels"][label]["frechet_distance"]
+        assert near["floor"] < near["value"] < 0.5 * far["value"]
     assert re.search(FAILED, verdict("wgan_gp", ENDED, task.claim(wrong)))
     of = wrong["label_distance"]
     wrong["label_distance"] = of | {"value": of["floor"], "interval": of["floor_interval"]}

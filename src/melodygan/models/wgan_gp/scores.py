@@ -26,6 +26,7 @@ Scores = dict[str, Any]
 FEWEST = 32  # clips of a label that are judged, where there are so many
 FITTED = 256  # training clips that a label's Gaussian is fitted to, at most
 SUMMED = ("kernel_distance", "time_distance")  # of which `label_distance` is made
+OF_LABEL = (*SUMMED, "frechet_distance")  # that each label has by itself too
 BASELINES = {  # what needs no training, in words
     "gaussian": "a Gaussian of each label",
     "gaussian_levels": "a calibrated Gaussian of each label",
@@ -203,7 +204,7 @@ class LabelScores:
 
     def _of_label(self, label: str, generated: ByLabel) -> Scores:
         result: Scores = {}
-        for name in SUMMED:
+        for name in OF_LABEL:
             measure = self.sets[label].measure(name)
             result[name] = measure.score(_heard(generated[label], measure), self.seed)
             for baseline, clips in self.baselines.items():

@@ -2,7 +2,7 @@
 
 It runs in a clone of that of tests/whole, with other settings of the machine, from nothing; so the
 last run, and each after four disturbances, also is a cold run elsewhere. Three disturbances by
-default. For a hundred (some hours on two cores):
+default. For a hundred (an hour or more):
 
     MELODYGAN_KILLS=100 uv run pytest -n 0 -s tests/faults/test_kills.py
 

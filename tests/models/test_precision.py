@@ -35,8 +35,7 @@ def losses(features: FeatureSet, make: Any, params: Any, project: Path) -> Calla
     def run(model: str, **machine: Any) -> dict[str, float]:
         fake.change_params(project, {"runtime": fake.RUNTIME | machine})
         values = params(model)
-        kind = type(make(model, values))
-        settings = kind.settings(values) if model != "vocoder" else values.magnet
+        settings = getattr(values, values.kind) if hasattr(values, "kind") else values
         task = train(Stage(model), settings, 0, lambda: make(model, values))
         assert task.outcome.steps == STEPS
         curve = np.genfromtxt(f"metrics/{model}/train.tsv", names=True)

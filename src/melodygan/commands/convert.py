@@ -65,6 +65,8 @@ def convert(
         lines.append(f"{result}: {seconds:.1f} s of {one.name}, {source} to {target}")
     if not lines:
         raise UserError(f"{song}: no file in it could be converted ({failed[0]})")
+    if beside := sorted(file.name for file in _visible(song) - songs.keys()):
+        failed.append(f"not converted, no sound: {', '.join(beside)}")
     return "\n".join([*lines, *failed])
 
 
@@ -73,7 +75,7 @@ def _songs(song: Path, out: Path) -> dict[Path, Path]:
     if song.is_dir():
         if out.exists() and not out.is_dir():
             raise UserError(f"{out} is a file: give a folder for the songs of {song}")
-        songs = {file: out / f"{file.stem}.wav" for file in sorted(song.iterdir()) if _heard(file)}
+        songs = {file: out / f"{file.stem}.wav" for file in sorted(_visible(song)) if _heard(file)}
         if not songs:
             raise UserError(f"{song}: no files of audio in it: choose a folder of songs")
         if len(set(songs.values())) < len(songs):
@@ -89,10 +91,15 @@ def _songs(song: Path, out: Path) -> dict[Path, Path]:
     return songs
 
 
+def _visible(song: Path) -> set[Path]:
+    """The files of a folder, without hidden ones; nothing of a file."""
+    if not song.is_dir():
+        return set()
+    return {file for file in song.iterdir() if file.is_file() and not file.name.startswith(".")}
+
+
 def _heard(file: Path) -> bool:
     """Whether a file of a folder is meant: not what players leave beside songs, like pictures."""
-    if not file.is_file() or file.name.startswith("."):
-        return False
     try:
         return may_be_sound(file.name) or duration(file) > 0
     except AudioError:

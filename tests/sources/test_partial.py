@@ -127,6 +127,11 @@ lock(Path("data/sources.yaml"), Path("data/sources.lock.yaml"), None,
 """
 
 
+def filled(path: Path) -> bool:
+    """Whether a file is there, and its first line too."""
+    return path.exists() and path.stat().st_size > 0
+
+
 def test_a_killed_lock_leaves_nothing_that_looks_whole_and_the_next_one_goes_on(
     server: Any, tone: Tone, project: Any
 ) -> None:
@@ -140,7 +145,7 @@ def test_a_killed_lock_leaves_nothing_that_looks_whole_and_the_next_one_goes_on(
     try:
         deadline = time.monotonic() + 60
         ready = (store_root() / "unfinished-lock.jsonl", store_root() / digest(other))
-        while not (any(store_root().glob("*.part/body.part")) and all(p.exists() for p in ready)):
+        while not (any(store_root().glob("*.part/body.part")) and all(map(filled, ready))):
             assert process.poll() is None and time.monotonic() < deadline
             time.sleep(0.02)
     finally:

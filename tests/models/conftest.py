@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import fake
+import numpy as np
 import pytest
 import torch
 import yaml
@@ -163,5 +164,34 @@ def rebuilt_sets(features: FeatureSet) -> Callable[..., RealSets]:
             for split in ("train", "test")
         )
         return RealSets(train, test, vqvae.params.frames, 0)
+
+    return of
+
+
+@pytest.fixture
+def learns_music(
+    make: Callable[..., Any], trained: Callable[..., Any], rebuilt_sets: Callable[..., RealSets]
+) -> Callable[..., Any]:
+    """Train a latent prior: it comes to make ordered music of the wanted label; the task.
+
+    untrained: the anchor of time distance that it is worse than before.
+    """
+
+    def of(vqvae: TrainedVQVAE, params: Any, untrained: str) -> Any:
+        rebuilt = rebuilt_sets(vqvae)
+        task = make("latent_prior", params)
+        before = rebuilt.scores(np.concatenate(list(task.invent(64).values())))
+        assert before["time_distance"]["value"] > before["time_distance"][untrained]
+
+        task = trained("latent_prior", params)
+        after = rebuilt.scores(np.concatenate(list(task.invent(64).values())))
+        for name, ideal in (("kernel_distance", 0.0), ("time_distance", 0.0), ("order_auc", 0.5)):
+            missing = [of[name]["value"] - ideal for of in (before, after)]
+            assert missing[1] < 0.5 * missing[0], name
+        assert after["time_distance"]["value"] < after["time_distance"]["shuffled"]
+
+        scores = task.test()
+        assert scores["label_accuracy"]["value"] > 0.9 > scores["label_accuracy"]["chance"]
+        return task
 
     return of

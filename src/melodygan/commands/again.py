@@ -4,7 +4,7 @@ import tempfile
 from dataclasses import fields
 from pathlib import Path
 
-from melodygan.commands.convert import convert, require_other, require_ours
+from melodygan.commands.convert import convert, require_free
 from melodygan.commands.generate import generate, go_on, vary
 from melodygan.generation.recipe import Recipe, read_recipe, weights_sha256
 from melodygan.pipeline.errors import UserError
@@ -25,10 +25,7 @@ def make_again(file: Path, song: Path | None, out: Path | None) -> str:
     recipe = read_recipe(file)
     if out.exists() and out.samefile(file):
         raise UserError(f"{out} is the file itself: give the result another name")
-    if song is None:
-        require_ours(out)
-    else:
-        require_other(song, out)
+    require_free(out, song)
     _require_models(file, recipe)
     _require_song(file, recipe, song)
     out.parent.mkdir(parents=True, exist_ok=True)

@@ -87,7 +87,7 @@ def _songs(song: Path, out: Path) -> dict[Path, Path]:
             raise UserError(f"{out} is a folder: give the result the name of a file")
         songs = {song: out}
     for one, result in songs.items():
-        require_other(one, result)
+        require_free(result, one)
     return songs
 
 
@@ -106,15 +106,13 @@ def _heard(file: Path) -> bool:
         return False
 
 
-def require_other(song: Path, result: Path) -> None:
-    """Raise UserError if the result would overwrite the song, by whatever name, or another file."""
-    if result.exists() and song.exists() and result.samefile(song):
+def require_free(result: Path, song: Path | None = None) -> None:
+    """Raise UserError if the result would overwrite what melodygan has not made.
+
+    song: that it is made from, which it must not replace by whatever name.
+    """
+    if song is not None and result.exists() and song.exists() and result.samefile(song):
         raise UserError(f"{result} is the song itself: give the result another name")
-    require_ours(result)
-
-
-def require_ours(result: Path) -> None:
-    """Raise UserError if the result would overwrite what melodygan has not made."""
     if not result.is_file():
         return
     try:

@@ -11,7 +11,7 @@ from typing import Any
 
 from melodygan.audio.mel import MelConfig
 from melodygan.audio.wav import write_wav
-from melodygan.commands.convert import load_hearing, origin, require_other, require_ours
+from melodygan.commands.convert import load_hearing, origin, require_free
 from melodygan.generation.makers import Float, Makers, Player, at_temperature
 from melodygan.generation.play import (
     Wish,
@@ -155,10 +155,7 @@ def _files(out: Path, seed: int, count: int, song: Path | None = None) -> list[t
     """File and seed of each piece. Raises UserError where one would replace the user's own."""
     files = [(out / f"{number:03d}.wav", seed + number) for number in range(count)]
     for path, _ in files:
-        if song is None:
-            require_ours(path)
-        else:
-            require_other(song, path)
+        require_free(path, song)
     return files
 
 

@@ -105,14 +105,7 @@ class LatentGANTask(Task):
         """
         size, batch = self.params.batch_size, Batch()
         if self.labels:
-            labels = np.sort((np.arange(size) + rng.integers(len(self.labels))) % len(self.labels))
-            counts = np.bincount(labels, minlength=len(self.labels))
-            crops = [
-                self.latents.random(count, rng, label)
-                for label, count in zip(self.labels, counts.tolist(), strict=True)
-                if count
-            ]
-            batch |= {"latents": torch.cat(crops), "labels": torch.from_numpy(labels)}
+            batch["latents"], batch["labels"] = self.latents.balanced(size, rng, self.labels)
         else:
             batch["latents"] = self.latents.random(size, rng)
         noise = rng.standard_normal((2, size, self.params.noise_dim), np.float32)

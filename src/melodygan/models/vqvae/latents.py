@@ -87,6 +87,16 @@ class LatentCrops:
         ]
         return torch.stack(crops)
 
+    def balanced(
+        self, count: int, rng: np.random.Generator, labels: Sequence[str]
+    ) -> tuple[Tensor, Tensor]:
+        """`count` crops, as many of each label as of the others, and their labels' indices."""
+        indices = np.sort((np.arange(count) + rng.integers(len(labels))) % len(labels))
+        counts = np.bincount(indices, minlength=len(labels)).tolist()
+        drawn = zip(labels, counts, strict=True)
+        crops = [self.random(some, rng, label) for label, some in drawn if some]
+        return torch.cat(crops), torch.from_numpy(indices)
+
 
 def take_statistics(
     weights: dict[str, Tensor], vqvae: TrainedVQVAE, components: int, folder: Path

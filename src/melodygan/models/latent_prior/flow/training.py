@@ -46,18 +46,12 @@ class FlowTask(PriorTask):
         with a window before known. Times are a normal number's logistic function: the middle of the
         way is the hardest.
         """
-        size, labels = self.params.batch_size, len(self.labels)
-        which = np.sort((np.arange(size) + rng.integers(labels)) % labels)
-        crops = [
-            self.latents.random(int((which == index).sum()), rng, label)
-            for index, label in enumerate(self.labels)
-            if index in which
-        ]
-        latents = torch.cat(crops)
+        size = self.params.batch_size
+        latents, which = self.latents.balanced(size, rng, self.labels)
         noise = torch.from_numpy(rng.standard_normal(latents.shape, np.float32))
         times = torch.from_numpy(rng.standard_normal(size, np.float32)).sigmoid()
         without = torch.from_numpy(rng.random(size) < self.params.label_dropout)
-        told = torch.from_numpy(which).masked_fill(without, labels)
+        told = which.masked_fill(without, len(self.labels))
         known = torch.zeros(size, latents.shape[-1])
         known[torch.from_numpy(rng.random(size) < GOES_ON), : overlap_of(self.params)] = 1
         examples = {"latents": latents, "noise": noise, "times": times}

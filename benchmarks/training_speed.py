@@ -1,11 +1,12 @@
 """Speed of the training steps: how fast, how near to the processor's best, and what data costs.
 
-    python benchmarks/training_speed.py [--models vqvae,vocoder] [--threads 2] [--compile]
+    python benchmarks/training_speed.py [--models vqvae,vocoder:hifigan] [--threads 2] [--compile]
 
 Every model at the sizes of params.yaml (demo) and of presets/full.yaml (paper), in fp32 and bf16,
-on made-up tracks in the format of data/clean and data/features. The steps are the training loop's
-own. Times are CPU time with one thread on a CPU, which other work on the machine disturbs least,
-else wall time; best of several rounds.
+on made-up tracks in the format of data/clean and data/features; of vocoders the kind after the
+colon, or else that of params.yaml. The steps are the training loop's own. Times are CPU time with
+one thread on a CPU, which other work on the machine disturbs least, else wall time; best of several
+rounds.
 
 FLOPs are those of convolutions and matrix products, forward and backward; `of peak` compares with
 the fastest square matrix product in the same precision. `data` is the share of a step that the
@@ -84,14 +85,21 @@ def write_tracks(folder: Path, audio: MelConfig) -> None:
     for label in LABELS:
         for number, split in enumerate(SPLITS):
             noise = to_int16(rng.normal(0, 0.1, samples).astype(np.float32))
-            tracks.append(fake.of_sound(f"{label}-{number}", label, split, noise, audio))
+            track = fake.of_sound(f"{label}-{number}", label, split, noise, audio)
+            tracks += [replace(track, stem="instrumental"), track]  # pairs, for pix2pix
     fake.write_clean(folder / "data/clean", tracks)
     fake.write_features(folder / "data/features", tracks, audio)
 
 
 def make_task(model: str, values: Path) -> tuple[TrainSettings, Task]:
-    """A model's task with the values of a parameter file, on the tracks in ./data."""
+    """A model's task with the values of a parameter file, on the tracks in ./data.
+
+    model: a stage's name, or one and a colon and its `kind`.
+    """
     shutil.copy(values, "params.yaml")
+    model, _, chosen = model.partition(":")
+    if chosen:
+        fake.change_params(Path(), {model: {"kind": chosen}})
     data = Data(model)
     if below := BELOW.get(model):
         under = TASKS[below]
@@ -140,14 +148,15 @@ class Bench:
         settings, self.task = make_task(model, params)
         self.batch_size = settings.batch_size
         self.period = getattr(settings, "penalty_every", 1)  # steps after which costs repeat
+        name = model.partition(":")[0]
         never = 10**9  # a step is what counts, not what is due every so many of them
         settings = replace(
             settings, steps=never, validate_every=never, sample_every=0, max_minutes=0.0
         )
         place(self.task, self.device, runtime)
-        state, checkpoints = RunState(self.task), Checkpoints(model, "speed")
-        outlet = Outlet(Path("metrics") / model)
-        self.run = _Run(model, settings, runtime, 0, state, self.device, checkpoints, outlet)
+        state, checkpoints = RunState(self.task), Checkpoints(name, "speed")
+        outlet = Outlet(Path("metrics") / name)
+        self.run = _Run(name, settings, runtime, 0, state, self.device, checkpoints, outlet)
 
     def gflop(self) -> float:
         """10^9 floating-point operations per step."""

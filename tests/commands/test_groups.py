@@ -107,7 +107,7 @@ def test_crops_are_as_long_as_what_they_are_compared_in() -> None:
         (6, {"cyclegan": {"labels": ["swing", "jazz"]}}, "cyclegan.labels has jazz, of which"),
         (5, {"cyclegan": {"labels": ["swing", "pop"]}}, "cyclegan.labels has pop, of which"),
         (6, {"cyclegan": {"labels": ["swing", "pop"]}}, None),
-        (6, {"cyclegan": {"frames": 512}}, "cyclegan.frames is longer than any track: 5.9 s of"),
+        (6, {"cyclegan": {"frames": 512}}, "cyclegan.frames is longer than any track: 6.5 s of"),
         (6, {"pix2pix": {"frames": 344}}, None),
         (6, {"pix2pix": {"frames": 345}}, "pix2pix.frames is longer than any track"),
         (6, {"pix2pix": {"frames": 345}, "separate": {"enabled": False}}, None),

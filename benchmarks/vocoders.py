@@ -102,7 +102,8 @@ def train(task: KindTask, budget: float, seed: int) -> int:
     while (progress := (time.process_time() - began) / budget) < 1:
         for name, optimiser in task.optimisers.items():
             optimiser.param_groups[0]["lr"] = rates[name] * task.lr_factor(progress, name)
-        for update in task.updates(task.batch(np.random.default_rng([seed, step])), step):
+        place = int(progress * task.own.steps)  # as what changes with the steps should see it
+        for update in task.updates(task.batch(np.random.default_rng([seed, step])), place):
             optimiser = task.optimisers[update.optimiser]
             optimiser.zero_grad()
             update.loss.backward()

@@ -28,19 +28,18 @@ from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_, convert_conv2d_weight_memory_format
 
 from melodygan.audio.decode import decode, resample, to_mono
-from melodygan.audio.griffin_lim import peak_phase
 from melodygan.audio.loudness import integrated_loudness, magnitude, normalising_gain
-from melodygan.audio.mel import LOG_FLOOR, MelConfig
+from melodygan.audio.mel import MelConfig
 from melodygan.audio.pcm import from_int16, to_int16
-from melodygan.audio.stft import batch_log_mel, istft, mel_of_magnitude, stft
+from melodygan.audio.stft import batch_log_mel, mel_of_magnitude, stft
 from melodygan.models.vocoder.config import QUALITIES, VocoderParams
+from melodygan.models.vocoder.magnet.loss import magnitude_losses, sound_loss, total
 from melodygan.models.vocoder.magnet.network import (
     MagNet,
     MagNetVocoder,
     PlainSynthesis,
     network_inputs,
 )
-from melodygan.models.vocoder.magnet.training import losses
 from melodygan.models.vocoder.vocoder import Vocoder
 from melodygan.pipeline.params import load
 from melodygan.scores.audio import multi_resolution_stft
@@ -173,37 +172,24 @@ def coloured(sound: Float, rate: int, random: np.random.Generator) -> Float:
     return bent
 
 
-def synthesis(log_magnitude: Tensor, audio: MelConfig) -> Tensor:
-    """Sound (batch, samples) after one iteration of Griffin-Lim; the magnitude has a gradient."""
-    magnitudes = log_magnitude.exp().clamp_min(LOG_FLOOR)
-    phases = peak_phase(magnitudes, audio)
-    found = stft(istft(magnitudes * phases, audio), audio)
-    return istft(magnitudes * found / found.abs().clamp_min(1e-8), audio)
-
-
 def update(
     net: MagNet, optimiser: torch.optim.Optimizer, crops: Tensor, audio: MelConfig, heard: bool
-) -> dict[str, Tensor]:
-    """One step on crops (batch, samples); returns the losses.
+) -> float:
+    """One step on crops (batch, samples); returns the loss.
 
     heard: whether what counts most is the sound, of which the score is made, not the magnitude.
     """
     magnitudes = stft(crops, audio).abs()
     answer = net(*network_inputs(mel_of_magnitude(magnitudes, audio), audio))
-    parts = losses(answer, magnitudes)
-    if heard:
-        inside = slice(audio.padding, -audio.padding)  # beyond it the windows are reflected
-        made = synthesis(answer, audio)[:, inside]
-        parts = {name: 0.1 * loss for name, loss in parts.items()}
-        parts["m_stft"] = multi_resolution_stft(crops[:, inside], made)
-    loss = torch.stack(list(parts.values())).sum()
+    parts = magnitude_losses(answer, magnitudes)
+    loss = total(parts, sound_loss(answer, crops, audio) if heard else None)
     if not torch.isfinite(loss):
         raise FloatingPointError(f"the loss is {loss.item()}")
     optimiser.zero_grad()
     loss.backward()
     clip_grad_norm_(net.parameters(), 1.0)
     optimiser.step()
-    return parts
+    return loss.item()
 
 
 @torch.no_grad()
@@ -237,15 +223,14 @@ def train(recordings: Recordings, net: MagNet, audio: MelConfig, steps: int, fil
         first, seconds, plain = state["step"], state["seconds"], state["plain"]
     else:
         plain = measure(PlainSynthesis(audio, iterations), recordings, audio)
-    began, total = time.process_time(), []
+    began, losses = time.process_time(), []
     for step in range(first, steps):
         fall = min(1.0, (steps - step) / (FALL * steps))
         optimiser.param_groups[0]["lr"] = LEARNING_RATE * min(1.0, (step + 1) / RISE) * fall
         random = np.random.default_rng([0, step])
         crops = [recordings.crop(FRAMES * audio.hop_length, random) for _ in range(BATCH)]
         heard = step >= HEARD * steps
-        parts = update(net, optimiser, torch.from_numpy(np.stack(crops)), audio, heard)
-        total.append(sum(part.item() for part in parts.values()))
+        losses.append(update(net, optimiser, torch.from_numpy(np.stack(crops)), audio, heard))
         decay = min(AVERAGE, (1 + step) / (10 + step))
         with torch.no_grad():
             for mean, value in zip(average.parameters(), net.parameters(), strict=True):
@@ -258,9 +243,9 @@ def train(recordings: Recordings, net: MagNet, audio: MelConfig, steps: int, fil
         torch.save(state, file.with_suffix(".tmp"))
         file.with_suffix(".tmp").replace(file)
         print(
-            f"step {step + 1}: loss {np.mean(total):.4f}, {spent / 60:.1f} CPU-minutes", flush=True
+            f"step {step + 1}: loss {np.mean(losses):.4f}, {spent / 60:.1f} CPU-minutes", flush=True
         )
-        total = []
+        losses = []
         if (step + 1) % MEASURE_EVERY == 0 or step + 1 == steps:
             made = measure(MagNetVocoder(average, audio, iterations, True), recordings, audio)
             said = [f"{name} {made[name]:.4f} ({made[name] - plain[name]:+.4f})" for name in made]

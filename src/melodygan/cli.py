@@ -243,6 +243,12 @@ def _add_exchange(commands: Commands) -> None:
     command.add_argument(
         "-o", "--out", type=Path, default=Path("vocoder.onnx"), help="default: vocoder.onnx"
     )
+    command.add_argument(
+        "--precision",
+        choices=["fp32", "fp16"],
+        default="fp32",
+        help="of the stored weights: fp16 takes half of the space, and as long",
+    )
     command.set_defaults(run=runs.export)
 
 

@@ -1,5 +1,6 @@
 """Vocoders as ONNX: the same sound as torch's, or no file."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import fake
@@ -33,6 +34,31 @@ def test_exported_vocoders_sound_the_same_at_any_length(project: Path, params, k
         assert np.abs(true).max() > 1e-3 and np.abs(made - true).max() <= 1e-5
     card = Path("made.md").read_text()
     assert f"Vocoder ({kind})" in card and "n_mels 32" in card
+
+
+@pytest.mark.parametrize("kind", ["vocos", "melgan", "hifigan"])
+def test_half_precision_saves_two_bytes_a_weight_for_nearly_the_same_sound(
+    project: Path, params, kind: str
+) -> None:
+    torch.manual_seed(0)
+    own = getattr(params("vocoder"), kind)
+    values = params("vocoder", kind=kind, **{kind: replace(own, channels=64)})
+    network = NETWORKS[kind](values, fake.AUDIO)
+    for name, weight in network.named_parameters():
+        nn.init.ones_(weight) if name.endswith("original0") else nn.init.normal_(weight, std=0.05)
+    Vocoder(values, fake.AUDIO, network).save(project / "models/vocoder")
+    assert main(["export", "vocoder", "-o", "full.onnx"]) == 0
+    assert main(["export", "vocoder", "-o", "half.onnx", "--precision", "fp16"]) == 0
+    saved = Path("full.onnx").stat().st_size - Path("half.onnx").stat().st_size
+    assert saved > 1.5 * sum(weight.numel() for weight in network.parameters())
+    mel = np.random.default_rng(0).normal(-5, 1, (1, 32, 40)).astype(np.float32)
+    full, half = (
+        onnxruntime.InferenceSession(f"{name}.onnx").run(None, {"mel": mel})[0]
+        for name in ("full", "half")
+    )
+    assert half.dtype == np.float32
+    assert 0 < np.abs(half - full).max() < 0.01 * np.abs(full).max()
+    assert "stored as fp16" in Path("half.md").read_text()
 
 
 def test_a_vocoder_that_searches_for_its_phases_is_refused(

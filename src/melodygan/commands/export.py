@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from melodygan.audio.mel import MelConfig
-from melodygan.models.vocoder.export import export_onnx
+from melodygan.models.vocoder.export import Precision, export_onnx
 from melodygan.models.vocoder.model import load as load_vocoder
 from melodygan.models.vocoder.vocoder import Vocoder
 from melodygan.pipeline.params import load
@@ -11,29 +11,29 @@ from melodygan.pipeline.params import load
 CARD = """\
 # Vocoder ({kind})
 
-Log-mel to sound, exported by MelodyGAN. {parameters:,} parameters.
+Log-mel to sound, exported by MelodyGAN. {parameters:,} parameters, stored as {precision}.
 
 - Input `mel`: float32 (batch, {n_mels}, frames), natural log of max(mel, 1e-5).
 - Output `audio`: float32 (batch, frames * {hop_length}) in [-1, 1] at {sample_rate} Hz.
 - The mel: {mel}; slaney scale and area, magnitude, no centring, {padding} samples reflected.
 - A sample depends on {reach} frames on each side: {ms:.0f} ms of look-ahead in a stream.
-- Largest difference from torch under onnxruntime: {gap:.1e}.
+- Largest difference from torch with these weights under onnxruntime: {gap:.1e}.
 """
 
 
-def export_vocoder(out: Path) -> str:
+def export_vocoder(out: Path, precision: Precision = "fp32") -> str:
     """Write `out` and, beside it, its card `*.md`; return what to say of it.
 
     Raises UserError for a missing model, and where `export_onnx` does.
     """
     vocoder = load_vocoder(Path("models/vocoder"), load(MelConfig, "audio"))
-    gap = export_onnx(vocoder, out)
+    gap = export_onnx(vocoder, out, precision)
     card = out.with_suffix(".md")
-    card.write_text(_card(vocoder, gap))
+    card.write_text(_card(vocoder, gap, precision))
     return f"{out}, {card}: {vocoder.params.kind}, within {gap:.1e} of torch"
 
 
-def _card(vocoder: Vocoder, gap: float) -> str:
+def _card(vocoder: Vocoder, gap: float, precision: Precision) -> str:
     audio, reach = vocoder.audio, vocoder.reach or 0
     mel = ", ".join(f"{key} {value}" for key, value in sorted(audio.as_dict().items()))
     return CARD.format(
@@ -47,4 +47,5 @@ def _card(vocoder: Vocoder, gap: float) -> str:
         reach=reach,
         ms=1000 * reach / audio.frame_rate,
         gap=gap,
+        precision=precision,
     )

@@ -89,7 +89,7 @@ def use(options: argparse.Namespace) -> int:
 def export(options: argparse.Namespace) -> int:
     from melodygan.commands.export import export_vocoder
 
-    print(export_vocoder(options.out))
+    print(export_vocoder(options.out, options.precision))
     return 0
 
 

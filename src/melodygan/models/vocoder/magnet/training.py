@@ -1,4 +1,4 @@
-"""MagNet's data and loss."""
+"""MagNet's data, and when which loss counts."""
 
 import math
 from collections.abc import Iterator
@@ -10,19 +10,25 @@ from torch import Tensor
 from melodygan.audio.stft import mel_of_magnitude, stft
 from melodygan.models.vocoder.config import VocoderParams
 from melodygan.models.vocoder.hears import Crops
+from melodygan.models.vocoder.magnet.loss import magnitude_losses, sound_loss, total
 from melodygan.models.vocoder.magnet.network import MagNetVocoder, PlainSynthesis, network_inputs
 from melodygan.models.vocoder.task import KindTask
 from melodygan.models.vocoder.vocoder import Vocoder
-from melodygan.scores.audio import log_magnitude_l1
+from melodygan.pipeline.errors import UserError
+from melodygan.scores.audio import RESOLUTIONS
 from melodygan.training import optimisers
 from melodygan.training.data import Data
 from melodygan.training.task import Batch, Update
 
-FLOOR = 3e-4  # magnitude; where the truth is below it, any answer below it is right
+ALONE = 0.75  # of the steps from scratch, in which the magnitude counts alone
 
 
 class MagNetTask(KindTask):
-    """Minimises `losses` with AdamW."""
+    """Minimises the magnitude's losses, then the sound's, with AdamW.
+
+    A network that starts from trained weights has the magnitude behind it: for it the sound counts
+    from the first step.
+    """
 
     compiled = used = ("generator",)
     channels_last = True
@@ -37,6 +43,9 @@ class MagNetTask(KindTask):
             self.magnet.parameters(), self.own.lr, betas=(0.9, 0.99), fused=True
         )
         self.networks, self.optimisers = {"generator": self.magnet}, {"generator": adam}
+        self.alone = 0.0 if self.started else ALONE * self.own.steps
+        self.ends = -(-self.audio.padding // self.audio.hop_length) if self.heard else 0
+        self._require_long_crops()
         self.crops = Crops(data, self.heard)
 
     def batch(self, rng: np.random.Generator) -> Batch:
@@ -46,8 +55,14 @@ class MagNetTask(KindTask):
     def updates(self, batch: Batch, step: int) -> Iterator[Update]:
         """One update. The transforms are the device's work."""
         prior, guess, magnitude = self.example(batch)
-        parts = losses(self.magnet(prior, guess).float(), magnitude)
-        yield Update("generator", torch.stack(list(parts.values())).sum(), logs=parts)
+        answer = self.magnet(prior, guess).float()
+        parts, sound = magnitude_losses(answer, magnitude), None
+        logs = dict(parts)
+        if step >= self.alone:
+            with torch.autocast(answer.device.type, enabled=False):
+                sound = sound_loss(answer, self._inside(batch["audio"]), self.audio)
+            logs["m_stft"] = sound
+        yield Update("generator", total(parts, sound), logs=logs)
 
     def lr_factor(self, progress: float, optimiser: str) -> float:
         """Up over the first twentieth, then down to zero as a cosine."""
@@ -68,18 +83,21 @@ class MagNetTask(KindTask):
                 return *network_inputs(
                     mel_of_magnitude(magnitude, self.audio), self.audio
                 ), magnitude
-            ends = -(-self.audio.padding // self.audio.hop_length)
-            inside = slice(ends, -ends)
+            inside = slice(self.ends, -self.ends)
             mel = batch["mel"][..., inside]
             return *network_inputs(mel, self.audio), magnitude[..., inside]
 
+    def _inside(self, audio: Tensor) -> Tensor:
+        """The sound (batch, samples) of the frames that `example` returns."""
+        left_out = self.ends * self.audio.hop_length
+        return audio[:, left_out : audio.shape[1] - left_out]
 
-def losses(answer: Tensor, magnitude: Tensor) -> dict[str, Tensor]:
-    """L1 of the log-magnitude, and of the magnitude itself relative to its mean; scalars.
-
-    answer: log-magnitude, of the magnitude's shape. The logarithm hears every bin alike, so that
-    it alone gives away loud peaks for quiet noise.
-    """
-    logarithmic = log_magnitude_l1(answer, magnitude, FLOOR)
-    linear = (answer.exp() - magnitude).abs().mean() / magnitude.mean().clamp_min(FLOOR)
-    return {"log_magnitude": logarithmic, "magnitude": linear}
+    def _require_long_crops(self) -> None:
+        """Raise UserError where crops leave too little between their ends to be listened to."""
+        hop, longest = self.audio.hop_length, max(RESOLUTIONS) // 2  # what a window reflects
+        least = 2 * self.ends + (longest + 2 * self.audio.padding) // hop + 1
+        if self.own.frames < least:
+            raise UserError(
+                f"vocoder.magnet.frames: {self.own.frames} frames are too short to compare sounds "
+                f"with this mel: at least {least} are needed"
+            )

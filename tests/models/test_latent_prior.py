@@ -202,6 +202,7 @@ def test_passages_of_training_tracks_are_told_wherever_they_are_joined_and_new_o
     vqvae = learnt(**VQVAE)
     task = make("latent_prior", prior(params, columns=32))
     rng = np.random.default_rng(0)
+    added = {}  # to the distances, by which weights are picked
 
     def told(split: str) -> list[str]:
         """What is said of clips of two passages each, from anywhere in the tracks of a split."""
@@ -215,11 +216,13 @@ def test_passages_of_training_tracks_are_told_wherever_they_are_joined_and_new_o
         monkeypatch.setattr(task, "invent", lambda count: {"": clips})
         with torch.no_grad():
             values = task.validate()
+        added[split] = values["distance"] - values["kernel_distance"] - values["time_distance"]
         return passed(task.limits, {"validation": [{"step": 50.0} | values]})
 
     assert told("test") == []
     (warning,) = told("train")
     assert warning.startswith("it has begun to copy training clips (memorisation 0.")
+    assert added["test"] == pytest.approx(0) and added["train"] > 0.1
     assert "at step 50): more data, or a smaller latent_prior.autoregressive.channels" in warning
     ended = replace(ENDED, warnings=(warning,))
     claim = Claim("kernel_distance", 0.1, 1.0, "noise", interval=(0.0, 0.2))

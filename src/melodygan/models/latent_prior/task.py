@@ -20,11 +20,14 @@ Float = NDArray[np.float32]
 
 WATCHED = ("kernel_distance", "time_distance")  # while training, beside memorisation
 CLIPS = 32  # that are listened to at each validation
+COPYING = 0.9  # memorisation below which training clips are being copied
 WARM_UP = 0.05  # of the steps, in which the learning rate rises
 
 
 class PriorTask(Task):
     """A prior in training. A kind's task adds network, optimiser, batches and updates."""
+
+    score = "distance"
 
     def __init__(self, params: LatentPriorParams, data: Data) -> None:
         self.params: Any = getattr(params, params.kind)
@@ -44,7 +47,7 @@ class PriorTask(Task):
             Limit(
                 "validation",
                 "memorisation",
-                0.9,
+                COPYING,
                 1,
                 "it has begun to copy training clips",
                 f"more data, or a smaller latent_prior.{params.kind}.channels",
@@ -60,6 +63,11 @@ class PriorTask(Task):
     def listened(self) -> dict[str, float]:
         """How some samples sound beside validation tracks.
 
+        distance, by which weights are chosen: the sum of the kernel distance, which is deaf to
+        order in time, and the time distance, which hears little else; and where training clips
+        are being copied, how much of that. Likelihood does not say it: on few tracks it is best
+        long before the samples are.
+
         Memorisation is that of passages half as long as the prior hears: it copies what it has
         learnt by heart in pieces, one after the other from anywhere, so that whole clips of it
         are about as far from any training clip as new ones.
@@ -68,7 +76,9 @@ class PriorTask(Task):
         whole = clips[:, : self._passages * self.passage]
         cut = np.concatenate(np.split(whole, self._passages, axis=1))
         copied = self.passages.values(cut, ("memorisation",))
-        return self.real.values(clips, WATCHED) | copied
+        heard = self.real.values(clips, WATCHED)
+        distance = sum(heard.values()) + max(0.0, COPYING - copied["memorisation"])
+        return {"distance": distance} | heard | copied
 
     def samples(self) -> dict[str, Float]:
         """One clip of each label, from the same seed each time."""

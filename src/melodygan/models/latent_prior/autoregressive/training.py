@@ -1,4 +1,4 @@
-"""The loss of the transformer, and its validation by likelihood."""
+"""The loss of the transformer, and its validation."""
 
 from collections.abc import Iterator
 
@@ -20,7 +20,6 @@ from melodygan.training.task import Batch, Update
 class AutoregressiveTask(PriorTask):
     """Maximises the likelihood of each code after those before it, with AdamW and cosine decay."""
 
-    score = "nll"
     clip = 1.0
 
     def __init__(self, params: LatentPriorParams, data: Data) -> None:

@@ -100,6 +100,17 @@ def test_crops_are_as_long_as_what_they_are_compared_in() -> None:
             assert batch_log_mel(sound, audio).isfinite().all()
 
 
+@pytest.mark.parametrize(("hears", "least"), [("truth", 12), ("vqvae", 20)])
+def test_crops_that_magnet_would_refuse_are_told(hears: str, least: int) -> None:
+    audio = {"n_fft": 2048, "win_length": 1024}
+    vocoder = {"hears": hears, "magnet": {"frames": least}}
+    fake.change_params(Path(), {"audio": audio, "vocoder": vocoder})
+    check_params(PARAMS)
+    fake.change_params(Path(), {"vocoder": {"magnet": {"frames": least - 1}}})
+    with pytest.raises(UserError, match=rf"vocoder.magnet.frames must be at least {least}"):
+        check_params(PARAMS)
+
+
 @pytest.mark.parametrize(
     ("tracks", "changes", "words"),
     [
@@ -107,7 +118,17 @@ def test_crops_are_as_long_as_what_they_are_compared_in() -> None:
         (6, {"cyclegan": {"labels": ["swing", "jazz"]}}, "cyclegan.labels has jazz, of which"),
         (5, {"cyclegan": {"labels": ["swing", "pop"]}}, "cyclegan.labels has pop, of which"),
         (6, {"cyclegan": {"labels": ["swing", "pop"]}}, None),
-        (6, {"cyclegan": {"frames": 512}}, "cyclegan.frames is longer than any track: 6.5 s of"),
+        (
+            6,
+            {"cyclegan": {"frames": 512}},
+            "cyclegan.frames, lengthened by cyclegan.stretch, is longer than any track: 6.5 s of",
+        ),
+        (6, {"cyclegan": {"frames": 344, "stretch": 0.0}}, None),
+        (
+            6,
+            {"cyclegan": {"frames": 345, "stretch": 0.0}},
+            "cyclegan.frames is longer than any track",
+        ),
         (6, {"pix2pix": {"frames": 344}}, None),
         (6, {"pix2pix": {"frames": 345}}, "pix2pix.frames is longer than any track"),
         (6, {"pix2pix": {"frames": 345}, "separate": {"enabled": False}}, None),

@@ -71,6 +71,29 @@ def test_a_vocoder_that_searches_for_its_phases_is_refused(
     assert not list(Path().glob("made*"))
 
 
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("README.onnx", "README.md is there and is no vocoder's card"),
+        ("made.md", "a name that ends in .onnx"),
+        ("made", "a name that ends in .onnx"),
+        ("nowhere/made.onnx", "nowhere is no folder"),
+        ("folder.onnx", "folder.onnx is a folder"),
+    ],
+)
+def test_an_export_replaces_nothing_but_an_earlier_one(
+    project: Path, params, capsys: pytest.CaptureFixture[str], name: str, words: str
+) -> None:
+    network = NETWORKS["hifigan"](params("vocoder"), fake.AUDIO)
+    Vocoder(params("vocoder", kind="hifigan"), fake.AUDIO, network).save(Path("models/vocoder"))
+    Path("README.md").write_text("mine")
+    Path("folder.onnx").mkdir()
+    before = sorted(Path().iterdir())
+    assert main(["export", "vocoder", "-o", name]) == 1
+    assert words in capsys.readouterr().err
+    assert sorted(Path().iterdir()) == before and Path("README.md").read_text() == "mine"
+
+
 def test_an_export_that_sounds_different_leaves_no_file(
     project: Path, params, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

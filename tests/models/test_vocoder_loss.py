@@ -77,6 +77,16 @@ def test_following_its_slope_makes_a_better_sound_of_a_blurred_magnitude() -> No
     assert sound_loss(answer, sound, fake.AUDIO) < 0.85 * before
 
 
+def test_windows_no_longer_than_a_hop_leave_no_ends_out() -> None:
+    audio = replace(fake.AUDIO, n_fft=256, win_length=256, hop_length=256)
+    assert audio.padding == 0
+    sound = notes(0)[:, : 30 * 256]
+    answer = stft(sound, audio).abs().clamp_min(1e-5).log().requires_grad_()
+    loss = sound_loss(answer, sound, audio)
+    loss.backward()
+    assert loss > 0 and answer.grad is not None and torch.isfinite(answer.grad).all()
+
+
 def test_silence_has_a_finite_loss_and_slope() -> None:
     silence = torch.zeros(1, 4096)
     answer = torch.full((1, fake.AUDIO.n_bins, 64), -11.5, requires_grad=True)

@@ -6,8 +6,10 @@ from melodygan.audio.mel import MelConfig
 from melodygan.models.vocoder.export import Precision, export_onnx
 from melodygan.models.vocoder.model import load as load_vocoder
 from melodygan.models.vocoder.vocoder import Vocoder
+from melodygan.pipeline.errors import UserError
 from melodygan.pipeline.params import load
 
+HEAD = "# Vocoder ("  # of a card
 CARD = """\
 # Vocoder ({kind})
 
@@ -24,13 +26,27 @@ Log-mel to sound, exported by MelodyGAN. {parameters:,} parameters, stored as {p
 def export_vocoder(out: Path, precision: Precision = "fp32") -> str:
     """Write `out` and, beside it, its card `*.md`; return what to say of it.
 
-    Raises UserError for a missing model, and where `export_onnx` does.
+    Raises UserError for a missing model, a name that would replace anything but an earlier export,
+    and where `export_onnx` does.
     """
+    card = out.with_suffix(".md")
+    _require_free(out, card)
     vocoder = load_vocoder(Path("models/vocoder"), load(MelConfig, "audio"))
     gap = export_onnx(vocoder, out, precision)
-    card = out.with_suffix(".md")
     card.write_text(_card(vocoder, gap, precision))
     return f"{out}, {card}: {vocoder.params.kind}, within {gap:.1e} of torch"
+
+
+def _require_free(out: Path, card: Path) -> None:
+    """Raise UserError unless `out` and its card are free, or from an earlier export."""
+    if out.suffix != ".onnx":
+        raise UserError(f"{out}: the vocoder is written as ONNX, give a name that ends in .onnx")
+    if not out.parent.is_dir():
+        raise UserError(f"{out.parent} is no folder: make it first, or give another name with -o")
+    if out.is_dir():
+        raise UserError(f"{out} is a folder: give another name with -o")
+    if card.exists() and not (card.is_file() and card.read_bytes().startswith(HEAD.encode())):
+        raise UserError(f"{card} is there and is no vocoder's card: give another name with -o")
 
 
 def _card(vocoder: Vocoder, gap: float, precision: Precision) -> str:

@@ -14,6 +14,8 @@ from typing import Any, get_type_hints
 import melodygan.models
 from melodygan.audio.mel import MelConfig, mel_filterbank
 from melodygan.dataset.split import SPLITS
+from melodygan.dataset.vary import frames_needed
+from melodygan.models.vocoder.config import cut_off, shortest_crop
 from melodygan.pipeline.errors import UserError
 from melodygan.pipeline.names import clean
 from melodygan.pipeline.params import load, load_seed, read_params
@@ -144,8 +146,11 @@ def _of_the_vocoder(vocoder: Any, audio: MelConfig) -> Iterator[str]:
         # transforms reflect half a window of a crop at each of its ends
         compared = vocoder.kind == "vocos" or getattr(own, "discriminator_channels", 1) == 0
         reflected = max(audio.padding, COMPARED // 2 if compared else 0)
-        if frames * audio.hop_length <= reflected:
-            least = reflected // audio.hop_length + 1
+        least = reflected // audio.hop_length + 1
+        if vocoder.kind == "magnet":
+            ends = 0 if vocoder.hears == "truth" else cut_off(audio)
+            least = shortest_crop(audio, ends, COMPARED)
+        if frames < least:
             yield f"vocoder.{vocoder.kind}.frames must be at least {least} for these transforms"
 
 
@@ -191,13 +196,20 @@ def _longest_passages(values: dict[str, Any], labels: int) -> Iterator[tuple[str
     yield "vqvae.crop", values["vqvae"].crop
     yield "vqvae.frames", values["vqvae"].frames
     if labels > 1:
-        yield "cyclegan.frames", values["cyclegan"].frames * (1 + values["cyclegan"].stretch)
+        frames, stretch = values["cyclegan"].frames, values["cyclegan"].stretch
+        yield _stretched("cyclegan", "frames", stretch), frames_needed(frames, stretch)
     if has_pairs(values):
         yield "pix2pix.frames", values["pix2pix"].frames
     prior, stride = values["latent_prior"], values["vqvae"].stride
     kind = getattr(prior, prior.kind)
-    passage = kind.columns * stride * (1 + getattr(kind, "stretch", 0.0))
-    yield f"latent_prior.{prior.kind}.columns", passage
+    stretch = getattr(kind, "stretch", 0.0)
+    passage = frames_needed(kind.columns * stride, stretch)
+    yield _stretched(f"latent_prior.{prior.kind}", "columns", stretch), passage
     vocoder = values["vocoder"]
     own = getattr(vocoder, vocoder.kind)
     yield f"vocoder.{vocoder.kind}.frames", getattr(own, "frames", 0)
+
+
+def _stretched(group: str, key: str, stretch: float) -> str:
+    """What a passage's length follows from."""
+    return f"{group}.{key}, lengthened by {group}.stretch," if stretch else f"{group}.{key}"

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
+from melodygan.audio.mel import MelConfig
 from melodygan.models.vocoder.settings import KindSettings
 from melodygan.pipeline.params import Range
 
@@ -80,3 +81,17 @@ class VocoderParams:
     melgan: MelGANParams
     hifigan: HiFiGANParams
     griffinlim: GriffinLimParams
+
+
+def cut_off(audio: MelConfig) -> int:
+    """Frames at each end of a crop whose windows saw a reflection instead of the track."""
+    return -(-audio.padding // audio.hop_length)
+
+
+def shortest_crop(audio: MelConfig, ends: int, window: int) -> int:
+    """Frames of the shortest crop whose sound MagNet can be trained on.
+
+    ends: frames that are cut off on each side. window: samples of the longest one in which sounds
+    are compared, half of which is reflected: what is left must be longer than that.
+    """
+    return 2 * ends + (window // 2 + 2 * audio.padding) // audio.hop_length + 1

@@ -31,7 +31,7 @@ def sound_loss(answer: Tensor, sound: Tensor, audio: MelConfig) -> Tensor:
     More iterations would cost more and teach no more (docs/benchmarks.md). The ends are left out:
     their windows saw a reflection of the crop, not what is before and after it in the track.
     """
-    inside = slice(audio.padding, -audio.padding)
+    inside = slice(audio.padding, sound.shape[1] - audio.padding)
     return multi_resolution_stft(sound[:, inside], synthesis(answer, audio)[:, inside])
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from melodygan.audio.stft import mel_of_magnitude, stft
-from melodygan.models.vocoder.config import VocoderParams
+from melodygan.models.vocoder.config import VocoderParams, cut_off, shortest_crop
 from melodygan.models.vocoder.hears import Crops
 from melodygan.models.vocoder.magnet.loss import magnitude_losses, sound_loss, total
 from melodygan.models.vocoder.magnet.network import MagNetVocoder, PlainSynthesis, network_inputs
@@ -44,7 +44,7 @@ class MagNetTask(KindTask):
         )
         self.networks, self.optimisers = {"generator": self.magnet}, {"generator": adam}
         self.alone = 0.0 if self.started else ALONE * self.own.steps
-        self.ends = -(-self.audio.padding // self.audio.hop_length) if self.heard else 0
+        self.ends = cut_off(self.audio) if self.heard else 0
         self._require_long_crops()
         self.crops = Crops(data, self.heard)
 
@@ -83,7 +83,7 @@ class MagNetTask(KindTask):
                 return *network_inputs(
                     mel_of_magnitude(magnitude, self.audio), self.audio
                 ), magnitude
-            inside = slice(self.ends, -self.ends)
+            inside = slice(self.ends, magnitude.shape[-1] - self.ends)
             mel = batch["mel"][..., inside]
             return *network_inputs(mel, self.audio), magnitude[..., inside]
 
@@ -94,8 +94,7 @@ class MagNetTask(KindTask):
 
     def _require_long_crops(self) -> None:
         """Raise UserError where crops leave too little between their ends to be listened to."""
-        hop, longest = self.audio.hop_length, max(RESOLUTIONS) // 2  # what a window reflects
-        least = 2 * self.ends + (longest + 2 * self.audio.padding) // hop + 1
+        least = shortest_crop(self.audio, self.ends, max(RESOLUTIONS))
         if self.own.frames < least:
             raise UserError(
                 f"vocoder.magnet.frames: {self.own.frames} frames are too short to compare sounds "

@@ -91,15 +91,14 @@ def write_tracks(folder: Path, audio: MelConfig) -> None:
     fake.write_features(folder / "data/features", tracks, audio)
 
 
-def make_task(model: str, values: Path) -> tuple[TrainSettings, Task]:
+def make_task(model: str, kind_of_it: str, values: Path) -> tuple[TrainSettings, Task]:
     """A model's task with the values of a parameter file, on the tracks in ./data.
 
-    model: a stage's name, or one and a colon and its `kind`.
+    kind_of_it: its `kind`, or "" for that of the file.
     """
     shutil.copy(values, "params.yaml")
-    model, _, chosen = model.partition(":")
-    if chosen:
-        fake.change_params(Path(), {model: {"kind": chosen}})
+    if kind_of_it:
+        fake.change_params(Path(), {model: {"kind": kind_of_it}})
     data = Data(model)
     if below := BELOW.get(model):
         under = TASKS[below]
@@ -145,10 +144,10 @@ class Bench:
     def __init__(self, model: str, params: Path, runtime: Runtime) -> None:
         self.device, self.threads = start_device(runtime), runtime.threads
         torch.manual_seed(0)
-        settings, self.task = make_task(model, params)
+        name, _, kind = model.partition(":")
+        settings, self.task = make_task(name, kind, params)
         self.batch_size = settings.batch_size
         self.period = getattr(settings, "penalty_every", 1)  # steps after which costs repeat
-        name = model.partition(":")[0]
         never = 10**9  # a step is what counts, not what is due every so many of them
         settings = replace(
             settings, steps=never, validate_every=never, sample_every=0, max_minutes=0.0
